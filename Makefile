@@ -1,0 +1,56 @@
+# make demo: install, then the whole line on the example clips. make test: lint, types and all tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help install demo test check lint types tests test-slow real format clean
+
+help:
+	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
+	@echo "make test       lint, types and all tests"
+	@echo "make test-slow  tests that install into fresh environments"
+	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
+	@echo "make format     format the code"
+	@echo "make clean      remove what was installed and built"
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mmfeat needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; call: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once, a few minutes)"
+	$(PIP_INSTALL) "pip>=24" "setuptools>=77" wheel
+	$(PIP_INSTALL) --no-build-isolation -e '.[train,minilm,dev]'
+	@touch $@
+
+install: $(VENV)/installed
+
+demo: install
+	$(BIN)/python examples/demo.py --out $(DEMO)
+
+test: check
+check: lint types tests
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy mmfeat skesl cli examples
+
+tests: install
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+real: install
+	$(BIN)/python -m pytest -m real -s
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info $(DEMO)
