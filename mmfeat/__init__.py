@@ -1,0 +1,14 @@
+"""Features, files and checks for research on feeling in speech, face and words.
+
+The public names, by task:
+
+- read and extract: ``read_audio``, ``extract_audio``, ``read_openface_csv``
+- build: ``read_manifest``, ``resolve_build_config``, ``build_dataset``
+- the file: ``DatasetReader``, ``DatasetWriter``, ``validate``, ``describe``
+
+The names are listed in ``__init__.pyi`` and imported at first use, so that ``import mmfeat`` costs nothing.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
