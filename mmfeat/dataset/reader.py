@@ -1,0 +1,284 @@
+"""Read a dataset file: the clip table at once, the frames clip by clip."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
+from mmfeat.errors import InputError, SchemaError
+from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelTable:
+    """One label of every clip.
+
+    Args:
+        name: name of the label.
+        problem: regression, class or multilabel.
+        values: float32, shape (clip,), 0 where absent.
+        present: bool, shape (clip,).
+    """
+
+    name: str
+    problem: str
+    values: Float32Array
+    present: BoolArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Stream:
+    """The open handles of one stream."""
+
+    info: StreamInfo
+    offsets: npt.NDArray[np.int64]
+    start_s: float
+    columns: Mapping[str, h5py.Dataset]
+
+    def grid_s(self, frame: slice) -> npt.NDArray[np.float64]:
+        """Return the times of a clip's frames on a regular grid, from the clip's start."""
+        n_frame = frame.stop - frame.start
+        return self.start_s + np.arange(n_frame, dtype=np.float64) * float(self.info.hop_s or 0.0)
+
+
+class DatasetReader:
+    """Reads a dataset file; never writes to it.
+
+    The file is opened at first use and again in every process that uses the reader, so a reader may be handed to
+    worker processes (fork or spawn).
+
+    Args:
+        path: the dataset file.
+
+    Raises:
+        InputError: there is no such file, or it is not HDF5.
+        SchemaError: it is HDF5 but not a dataset of this format, or of a newer major version.
+
+    Example:
+        >>> from mmfeat import DatasetReader
+        >>> from mmfeat.testing import write_example_dataset
+        >>> path = write_example_dataset()
+        >>> with DatasetReader(path) as reader:
+        ...     print(reader.clip_ids[:2], reader.stream_names)
+        ...     print(reader.read("audio", 0).values.shape)
+        ('clip_00', 'clip_01') ('audio', 'vision')
+        (10, 33)
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._file: h5py.File | None = None
+        self._streams: dict[str, _Stream] = {}
+        self._pid = -1
+        _check_header(self.path, self._open())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None, "_streams": {}, "_pid": -1}
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        if self._file is not None and self._pid == os.getpid():
+            self._file.close()
+        self._file, self._streams = None, {}
+
+    @functools.cached_property
+    def attributes(self) -> Mapping[str, str]:
+        """Attributes of the dataset: name, language, license, content_sha256, …."""
+        return {name: str(value) for name, value in self._open().attrs.items()}
+
+    @functools.cached_property
+    def clip_ids(self) -> tuple[str, ...]:
+        """Ids of all clips, in file order."""
+        return self._texts("/clips/id")
+
+    @functools.cached_property
+    def recording_ids(self) -> tuple[str, ...]:
+        """Recording of each clip."""
+        return self._texts("/clips/recording_id")
+
+    @functools.cached_property
+    def texts(self) -> tuple[str, ...]:
+        """What is said in each clip; empty where unknown."""
+        return self._texts("/clips/text")
+
+    @functools.cached_property
+    def durations_s(self) -> npt.NDArray[np.float64]:
+        """Length of each clip's sound in seconds, NaN where unknown; shape (clip,)."""
+        return np.asarray(self._open()["/clips/duration_s"][:])
+
+    @property
+    def n_clip(self) -> int:
+        """Number of clips, failed ones included."""
+        return len(self.clip_ids)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return tuple(self._open()["/labels"])
+
+    @property
+    def scheme_names(self) -> tuple[str, ...]:
+        """Names of the split schemes."""
+        return tuple(self._open()["/splits"])
+
+    @property
+    def stream_names(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return tuple(self._open()["/streams"])
+
+    def labels(self, name: str) -> LabelTable:
+        """Return one label of every clip.
+
+        Raises:
+            InputError: the file has no such label.
+        """
+        self._check_name("label", name, self.label_names)
+        group = self._open()[f"/labels/{name}"]
+        return LabelTable(
+            name=name,
+            problem=str(group.attrs["problem"]),
+            values=np.asarray(group["values"][:]),
+            present=np.asarray(group["present"][:]),
+        )
+
+    def parts(self, scheme: str) -> npt.NDArray[np.uint8]:
+        """Return the part of each clip in a split scheme, shape (clip,), the numbers of ``Split``.
+
+        Raises:
+            InputError: the file has no such scheme.
+        """
+        self._check_name("split scheme", scheme, self.scheme_names)
+        return np.asarray(self._open()[f"/splits/{scheme}"][:])
+
+    def members(self, scheme: str, part: Split) -> npt.NDArray[np.int64]:
+        """Return the indices of the clips in one part of a scheme."""
+        return np.flatnonzero(self.parts(scheme) == part).astype(np.int64)
+
+    def info(self, stream: str) -> StreamInfo:
+        """Return columns and origin of a stream."""
+        group = self._stream(stream)
+        attributes = group.attrs
+        return StreamInfo(
+            name=stream,
+            feature_names=self._texts(f"/streams/{stream}/feature_names"),
+            feature_units=self._texts(f"/streams/{stream}/feature_units"),
+            extractor=str(attributes["extractor"]),
+            extractor_version=str(attributes["extractor_version"]),
+            preset=str(attributes["preset"]),
+            config=json.loads(attributes["config"]),
+            hop_s=float(attributes["hop_s"]) if "hop_s" in attributes else None,
+            has_voiced="voiced" in group,
+            has_confidence="confidence" in group,
+            tool_license=str(attributes.get("tool_license", "")),
+        )
+
+    def offsets(self, stream: str) -> npt.NDArray[np.int64]:
+        """Return where each clip's frames begin, shape (clip + 1,)."""
+        return np.asarray(self._stream(stream)["offsets"][:])
+
+    def status(self, stream: str) -> tuple[StreamStatus, ...]:
+        """Return what became of a stream in each clip."""
+        return tuple(StreamStatus(int(code)) for code in self._stream(stream)["status"][:])
+
+    def read(self, stream: str, index: int) -> FrameFeatures:
+        """Return the frames of one clip; no frames where its status is not ok."""
+        opened = self._opened(stream)
+        frame = slice(int(opened.offsets[index]), int(opened.offsets[index + 1]))
+        columns = {name: dataset[frame] for name, dataset in opened.columns.items()}
+        confidence = columns.get("confidence")
+        return FrameFeatures(
+            values=columns["values"],
+            times_s=columns["times_s"] if "times_s" in columns else opened.grid_s(frame),
+            names=opened.info.feature_names,
+            units=opened.info.feature_units,
+            valid=columns["valid"],
+            voiced=columns.get("voiced"),
+            confidence=None if confidence is None else confidence.astype(np.float32),
+            hop_s=opened.info.hop_s,
+        )
+
+    def events(self) -> tuple[dict[str, Any], ...]:
+        """Return the provenance events."""
+        return tuple(json.loads(event) for event in self._texts("/provenance/events"))
+
+    def failures(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Return (clip id, stream, code, message) of every stream that could not be read."""
+        columns = [self._texts(f"/failures/{name}") for name in ("clip_id", "stage", "code", "message")]
+        return tuple(zip(*columns, strict=True))
+
+    def _open(self) -> h5py.File:
+        if self._file is None or self._pid != os.getpid():
+            self._file, self._streams = _open_file(self.path), {}
+            self._pid = os.getpid()
+        return self._file
+
+    def _opened(self, stream: str) -> _Stream:
+        """Return the handles of a stream; looking them up costs more than reading a clip."""
+        file = self._open()
+        if stream not in self._streams:
+            self._streams[stream] = _Stream(
+                info=self.info(stream),
+                offsets=self.offsets(stream),
+                start_s=float(file[f"/streams/{stream}"].attrs.get("start_s", 0.0)),
+                columns={
+                    name: file[f"/streams/{stream}/{name}"]
+                    for name in ("values", "valid", "voiced", "confidence", "times_s")
+                    if f"/streams/{stream}/{name}" in file
+                },
+            )
+        return self._streams[stream]
+
+    def _stream(self, name: str) -> h5py.Group:
+        self._check_name("stream", name, self.stream_names)
+        return self._open()[f"/streams/{name}"]
+
+    def _texts(self, path: str) -> tuple[str, ...]:
+        return tuple(text.decode("utf-8") for text in self._open()[path][:])
+
+    def _check_name(self, kind: str, name: str, known: tuple[str, ...]) -> None:
+        if name not in known:
+            raise InputError(f"{self.path}: no {kind} {name!r}; known: {', '.join(known) or 'none'}")
+
+
+def _open_file(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise InputError(f"{path}: expected a dataset file, found none; make one with mmfeat build")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path}: expected an HDF5 file that can be opened: {error}") from error
+
+
+def _check_header(path: Path, file: h5py.File) -> None:
+    """Refuse foreign files and newer major versions."""
+    if file.attrs.get("format") != FORMAT:
+        raise SchemaError(
+            f"{path}: expected a dataset with the attribute format={FORMAT!r}, got "
+            f"{file.attrs.get('format')!r}; make one with mmfeat build"
+        )
+    stored = str(file.attrs.get("format_version", ""))
+    major = stored.partition(".")[0]
+    if not major.isdigit() or int(major) > int(FORMAT_VERSION.partition(".")[0]):
+        raise SchemaError(f"{path}: expected format version {FORMAT_VERSION} or older, got {stored!r}; update mmfeat")

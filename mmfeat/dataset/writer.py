@@ -1,0 +1,240 @@
+"""Write a dataset file clip by clip; the file appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from mmfeat.config import config_sha256
+from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
+from mmfeat.dataset.spool import StreamSpool
+from mmfeat.errors import OutputExistsError, SchemaError
+from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamInfo, StreamStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetInfo:
+    """What is true of a whole dataset; empty text is not stored."""
+
+    name: str
+    language: str = ""
+    license: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelInfo:
+    """What one label is; ``value_range`` is the lowest and highest possible value."""
+
+    name: str
+    problem: str = "regression"
+    value_range: tuple[float, float] | None = None
+    convention: str = ""
+    source: str = ""
+
+
+class DatasetWriter:
+    """Writes a dataset file; a context manager.
+
+    Frames are spooled to ``NAME.part/`` and assembled at the end; then the finished file is flushed to disk and
+    renamed. When the block is left by an exception, nothing remains.
+
+    Args:
+        path: the file to make.
+        info: attributes of the dataset.
+        streams: the streams that clips may have.
+        labels: the labels that clips may have.
+        schemes: names of the split schemes.
+        overwrite: replace an existing file.
+
+    Raises:
+        OutputExistsError: the file exists and ``overwrite`` is false.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        info: DatasetInfo,
+        streams: Sequence[StreamInfo] = (),
+        labels: Sequence[LabelInfo] = (),
+        schemes: Sequence[str] = (),
+        overwrite: bool = False,
+    ) -> None:
+        if path.exists() and not overwrite:
+            raise OutputExistsError(path)
+        self.path = path
+        self._info = info
+        self._labels = tuple(labels)
+        self._schemes = tuple(schemes)
+        self._events: list[str] = []
+        self._clips: list[ClipFeatures] = []
+        self._known_ids: set[str] = set()
+        self._part = path.with_name(path.name + ".part")
+        shutil.rmtree(self._part, ignore_errors=True)
+        self._part.mkdir(parents=True)
+        self._spools = {stream.name: StreamSpool(stream, self._part) for stream in streams}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error_type is None:
+                self._finish()
+        finally:
+            for spool in self._spools.values():
+                spool.close()
+            shutil.rmtree(self._part, ignore_errors=True)
+
+    def write(self, clip: ClipFeatures) -> None:
+        """Add one clip; its frames go to disk at once.
+
+        Raises:
+            SchemaError: the clip id is empty or was written before, or a stream is unknown.
+        """
+        clip_id = clip.entry.clip_id
+        if not clip_id or clip_id in self._known_ids:
+            raise SchemaError(f"clip id {clip_id!r}: expected a new id that is not empty")
+        unknown = sorted(set(clip.streams) - set(self._spools))
+        if unknown:
+            raise SchemaError(f"clip {clip_id!r}: unknown stream {unknown[0]!r}; known: {sorted(self._spools)}")
+        reasons = {failure.stream: failure.status for failure in clip.failures}
+        for name, spool in self._spools.items():
+            features = clip.streams.get(name)
+            absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
+            spool.append(features, absent if features is None else StreamStatus.OK)
+        self._known_ids.add(clip_id)
+        self._clips.append(
+            ClipFeatures(
+                entry=clip.entry,
+                failures=clip.failures,
+                duration_s=clip.duration_s,
+                source_sha256=clip.source_sha256,
+            )
+        )
+
+    def add_event(self, event: Mapping[str, Any]) -> None:
+        """Add a provenance event."""
+        self._events.append(json.dumps(event, sort_keys=True))
+
+    def _finish(self) -> None:
+        """Assemble the file in the part folder, flush it to disk and rename it."""
+        unfinished = self._part / "dataset.h5"
+        with h5py.File(unfinished, "w", libver=("v108", "v110")) as file:
+            self._store_root(file)
+            self._store_clips(file)
+            self._store_labels(file)
+            self._store_splits(file)
+            for name, spool in self._spools.items():
+                self._store_stream(file, name, spool)
+            self._store_failures(file)
+            self._put(file, "/provenance/events", self._events)
+            file.attrs["content_sha256"] = content_sha256(file)
+        with unfinished.open("rb") as handle:
+            os.fsync(handle.fileno())
+        unfinished.replace(self.path)
+
+    def _store_root(self, file: h5py.File) -> None:
+        for group in ("labels", "splits", "streams"):
+            file.create_group(group)
+        file.attrs["format"] = FORMAT
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["created_by"] = f"mmfeat {version('mmfeat')}"
+        file.attrs["schema"] = schema_text()
+        for name in ("name", "language", "license", "citation"):
+            if text := getattr(self._info, name):
+                file.attrs[name] = text
+
+    def _store_clips(self, file: h5py.File) -> None:
+        entries = self._entries
+        self._put(file, "/clips/id", [entry.clip_id for entry in entries])
+        self._put(file, "/clips/recording_id", [entry.recording_id or entry.clip_id for entry in entries])
+        self._put(file, "/clips/speaker_id", [entry.speaker_id for entry in entries])
+        self._put(file, "/clips/position", [entry.position for entry in entries])
+        self._put(file, "/clips/text", [entry.text for entry in entries])
+        self._put(file, "/clips/duration_s", [clip.duration_s for clip in self._clips])
+        sources = [entry.audio or entry.video for entry in entries]
+        self._put(file, "/clips/source", [source.name if source else "" for source in sources])
+        self._put(file, "/clips/source_sha256", [clip.source_sha256 for clip in self._clips])
+
+    def _store_labels(self, file: h5py.File) -> None:
+        for label in self._labels:
+            path = f"/labels/{label.name}"
+            self._put(file, f"{path}/values", [entry.labels.get(label.name, 0.0) for entry in self._entries])
+            self._put(file, f"{path}/present", [label.name in entry.labels for entry in self._entries])
+            attributes = file[path].attrs
+            attributes["problem"] = label.problem
+            for name in ("convention", "source"):
+                if text := getattr(label, name):
+                    attributes[name] = text
+            if label.value_range is not None:
+                attributes["range"] = np.asarray(label.value_range, dtype=np.float64)
+
+    def _store_splits(self, file: h5py.File) -> None:
+        for scheme in self._schemes:
+            parts = [entry.splits.get(scheme, Split.NONE) for entry in self._entries]
+            self._put(file, f"/splits/{scheme}", parts)
+            file[f"/splits/{scheme}"].attrs["recording_disjoint"] = _recording_disjoint(self._entries, parts)
+
+    def _store_stream(self, file: h5py.File, name: str, spool: StreamSpool) -> None:
+        path = f"/streams/{name}"
+        spool.store(file.require_group(path))
+        self._put(file, f"{path}/status", spool.status)
+        self._put(file, f"{path}/feature_names", spool.info.feature_names)
+        self._put(file, f"{path}/feature_units", spool.info.feature_units)
+        attributes = file[path].attrs
+        for key in ("extractor", "extractor_version", "preset"):
+            attributes[key] = getattr(spool.info, key)
+        attributes["config"] = json.dumps(spool.info.config, sort_keys=True)
+        attributes["config_sha256"] = config_sha256(spool.info.config)
+        if spool.info.tool_license:
+            attributes["tool_license"] = spool.info.tool_license
+        if spool.info.hop_s is not None:
+            attributes["hop_s"] = np.float64(spool.info.hop_s)
+            attributes["start_s"] = np.float64(0.0)
+
+    def _store_failures(self, file: h5py.File) -> None:
+        rows = [(clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures]
+        self._put(file, "/failures/clip_id", [clip_id for clip_id, _ in rows])
+        self._put(file, "/failures/stage", [failure.stream for _, failure in rows])
+        self._put(file, "/failures/code", [failure.status.name.lower() for _, failure in rows])
+        self._put(file, "/failures/message", [failure.message for _, failure in rows])
+
+    @property
+    def _entries(self) -> list[ClipEntry]:
+        return [clip.entry for clip in self._clips]
+
+    def _put(self, file: h5py.File, path: str, values: Sequence[Any]) -> None:
+        """Store a column with the type that the specification gives it."""
+        found = find_rule(path)
+        if found is None:
+            raise SchemaError(f"{path}: the specification has no such dataset")
+        file.create_dataset(path, data=values, shape=(len(values),), dtype=storage_type(found[0]))
+
+
+def _recording_disjoint(entries: Sequence[ClipEntry], parts: Sequence[Split]) -> bool:
+    """Return whether no recording has clips in two parts of a scheme."""
+    part_of: dict[str, Split] = {}
+    for entry, part in zip(entries, parts, strict=True):
+        if part is Split.NONE:
+            continue
+        if part_of.setdefault(entry.recording_id or entry.clip_id, part) is not part:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""The specifications of the files that the project writes, shipped as data."""
