@@ -1,0 +1,217 @@
+"""Build a dataset file from clips: extract every stream of every clip, record what fails, write one file."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mmfeat.audio import audio_stream_info, extract_audio, read_audio
+from mmfeat.build_config import BuildConfig
+from mmfeat.config import config_to_dict
+from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
+from mmfeat.errors import InputError, list_faults
+from mmfeat.types import (
+    ClipEntry,
+    ClipFeatures,
+    FrameFeatures,
+    StreamFailure,
+    StreamInfo,
+    StreamStatus,
+    Track,
+    untracked,
+)
+from mmfeat.vision import openface_stream_info, read_openface_csv
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildReport:
+    """What a build did.
+
+    Args:
+        path: the dataset file.
+        n_clip: clips in the file, failed ones included.
+        n_ok: clips with each stream.
+        failures: (clip id, failure) of every stream that could not be read.
+    """
+
+    path: Path
+    n_clip: int
+    n_ok: Mapping[str, int]
+    failures: tuple[tuple[str, StreamFailure], ...]
+
+    def summary(self) -> str:
+        """Return what was built and every failure with its reason."""
+        streams = ", ".join(f"{name} {count}" for name, count in self.n_ok.items()) or "texts and labels only"
+        built = f"{self.path}: {self.n_clip} clips ({streams})"
+        if not self.failures:
+            return built
+        reasons = [f"{clip_id}: {failure.stream}: {failure.message}" for clip_id, failure in self.failures]
+        return list_faults(f"{built}; {len(self.failures)} stream(s) failed", reasons)
+
+
+def build_dataset(
+    entries: Sequence[ClipEntry],
+    output: Path,
+    config: BuildConfig | None = None,
+    *,
+    info: DatasetInfo | None = None,
+    n_jobs: int = 1,
+    overwrite: bool = False,
+    track: Track[ClipFeatures] = untracked,
+    origin: Mapping[str, Any] | None = None,
+) -> BuildReport:
+    """Extract every stream of every clip into one dataset file.
+
+    A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
+    there is an OpenFace path. A stream that fails is recorded with its reason and the clip keeps its row. The
+    content does not depend on ``n_jobs``.
+
+    Args:
+        entries: the clips, in the order of the file.
+        output: the file to make; it appears whole or not at all.
+        config: settings of the streams.
+        info: attributes of the dataset; named after the file where None.
+        n_jobs: worker processes.
+        overwrite: replace an existing file.
+        track: shows progress.
+        origin: what the provenance event says about where the clips come from.
+
+    Raises:
+        InputError: no clips; or nothing but failures, so that the file would hold no data.
+        OutputExistsError: the file exists and ``overwrite`` is false.
+    """
+    if not entries:
+        raise InputError(f"{output}: expected at least one clip to build from, got none")
+    config = config or BuildConfig()
+    started = datetime.now(UTC)
+    writer = DatasetWriter(
+        output,
+        info=info or DatasetInfo(name=output.stem),
+        streams=_stream_infos(entries, config),
+        labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
+        schemes=_names(entry.splits for entry in entries),
+        overwrite=overwrite,
+    )
+    n_ok = {stream.name: 0 for stream in _stream_infos(entries, config)}
+    failures: list[tuple[str, StreamFailure]] = []
+    with writer:
+        for clip in track(_extract_all(entries, config, n_jobs), len(entries), "clips"):
+            writer.write(clip)
+            for name in clip.streams:
+                n_ok[name] += 1
+            failures += [(clip.entry.clip_id, failure) for failure in clip.failures]
+        _refuse_an_empty_dataset(entries, n_ok, failures)
+        writer.add_event(_event(config, started, len(entries), failures, origin or {}))
+    return BuildReport(path=output, n_clip=len(entries), n_ok=n_ok, failures=tuple(failures))
+
+
+def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
+    """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception."""
+    streams: dict[str, FrameFeatures] = {}
+    failures: list[StreamFailure] = []
+    duration_s = float("nan")
+
+    def attempt(name: str, extract: Callable[[], FrameFeatures]) -> None:
+        try:
+            streams[name] = extract()
+        except InputError as error:
+            status = getattr(error, "status", StreamStatus.DECODE_ERROR)
+            failures.append(StreamFailure(stream=name, status=status, message=str(error)))
+        except (OSError, MemoryError) as error:
+            message = f"{type(error).__name__}: {error}"
+            failures.append(StreamFailure(stream=name, status=StreamStatus.TOOL_FAILED, message=message))
+
+    def sound() -> FrameFeatures:
+        nonlocal duration_s
+        waveform = read_audio(source, config.audio.sample_rate)  # type: ignore[arg-type]
+        duration_s = waveform.duration_s
+        return extract_audio(waveform, config.audio)
+
+    source = entry.audio or entry.video
+    if source is not None:
+        attempt("audio", sound)
+    if (openface := entry.openface) is not None:
+        attempt("vision", lambda: read_openface_csv(openface, config.openface))
+    return ClipFeatures(
+        entry=entry,
+        streams=streams,
+        failures=tuple(failures),
+        duration_s=duration_s,
+        source_sha256=_file_sha256(source),
+    )
+
+
+def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> Iterator[ClipFeatures]:
+    """Yield the clips in the order of ``entries``."""
+    if n_jobs == 1:
+        yield from (extract_clip(entry, config) for entry in entries)
+        return
+    import joblib
+
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    yield from parallel(joblib.delayed(extract_clip)(entry, config) for entry in entries)
+
+
+def _stream_infos(entries: Sequence[ClipEntry], config: BuildConfig) -> list[StreamInfo]:
+    infos = []
+    if any(entry.audio or entry.video for entry in entries):
+        infos.append(audio_stream_info(config.audio))
+    if any(entry.openface for entry in entries):
+        infos.append(openface_stream_info(config.openface))
+    return infos
+
+
+def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of all mappings in the order of their first appearance."""
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+
+def _refuse_an_empty_dataset(
+    entries: Sequence[ClipEntry], n_ok: Mapping[str, int], failures: Sequence[tuple[str, StreamFailure]]
+) -> None:
+    """A file without one frame, text or label is no dataset: say why instead."""
+    if any(n_ok.values()) or any(entry.text or entry.labels for entry in entries):
+        return
+    if not failures:
+        raise InputError("expected sound, OpenFace output, texts or labels; the clips have none of them")
+    if len(failures) == 1:
+        raise InputError(failures[0][1].message)
+    reasons = [failure.message for _, failure in failures]
+    raise InputError(list_faults("expected at least one clip that can be read, got none", reasons))
+
+
+def _event(
+    config: BuildConfig,
+    started: datetime,
+    n_clip: int,
+    failures: Sequence[tuple[str, StreamFailure]],
+    origin: Mapping[str, Any],
+) -> dict[str, Any]:
+    codes = Counter(f"{failure.stream}:{failure.status.name.lower()}" for _, failure in failures)
+    return {
+        "action": "build",
+        **origin,
+        "config": config_to_dict(config),
+        "start": started.isoformat(timespec="seconds"),
+        "end": datetime.now(UTC).isoformat(timespec="seconds"),
+        "n_clip": n_clip,
+        "failures": dict(codes),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("mmfeat", "librosa", "numpy", "h5py", "soxr")},
+        },
+    }
+
+
+def _file_sha256(path: Path | None) -> str:
+    if path is None or not path.is_file():
+        return ""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,218 @@
+"""Manifests: a CSV table of clips, one row each.
+
+========================  ==============================================================================
+column                    meaning
+========================  ==============================================================================
+``clip_id``               unique name of the clip; the only column that must be there
+``recording_id``          recording or dialogue that the clip comes from (default: the clip id)
+``speaker_id``            who speaks
+``position``              order inside the recording, a whole number (default: order of the rows)
+``split``                 train, valid, test or none, in the scheme ``default``
+``split:NAME``            the same for another scheme
+``audio``                 sound file
+``video``                 video file; its sound is read where ``audio`` is empty
+``openface``              CSV file that OpenFace wrote
+``text``                  what is said
+``label:NAME``            a number; an empty cell means that the clip has no such label
+``note:NAME``             kept out of the dataset
+========================  ==============================================================================
+
+Paths are relative to the manifest's folder. All faults of a manifest are reported at once, with their lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mmfeat.errors import InputError, ManifestError
+from mmfeat.types import ClipEntry, Split
+
+COLUMNS = ("clip_id", "recording_id", "speaker_id", "position", "split", "audio", "video", "openface", "text")
+_PREFIXES = ("split:", "label:", "note:")
+_PATH_COLUMNS = ("audio", "video", "openface")
+
+
+def read_manifest(path: Path) -> list[ClipEntry]:
+    """Return the clips of a manifest in the order of its rows.
+
+    Raises:
+        InputError: the file is missing, empty or not CSV text.
+        ManifestError: unknown columns, doubled clip ids, unknown splits, labels that are no numbers, a path
+            column of which no file exists; all at once.
+    """
+    header, rows = _read_rows(path)
+    faults = _header_faults(header)
+    if faults:
+        raise ManifestError(path, faults)
+    if not rows:
+        raise InputError(f"{path}: expected at least one clip below the header, got none")
+    faults += _doubled_ids(rows)
+    positions: Counter[str] = Counter()
+    entries = []
+    for line, row in rows:
+        entry = _entry(path.parent, line, row, faults, positions)
+        entries.append(entry)
+    faults += _absent_columns(entries)
+    if faults:
+        raise ManifestError(path, faults)
+    return entries
+
+
+def entries_from_paths(paths: Sequence[Path], suffixes: Iterable[str], *, column: str) -> list[ClipEntry]:
+    """Return one clip for each file, folders searched through; ids are relative paths without suffix.
+
+    Args:
+        paths: files and folders.
+        suffixes: which files of a folder count, in lower case with the dot.
+        column: ``audio``, ``video`` or ``openface``: what the files are.
+
+    Raises:
+        InputError: a path does not exist, nothing was found, or two files would have the same id.
+    """
+    wanted = frozenset(suffixes)
+    found: list[tuple[str, Path]] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in wanted and file.is_file())
+            found += [(file.relative_to(path).with_suffix("").as_posix(), file) for file in inside]
+        elif path.exists():
+            found.append((path.stem, path))
+        else:
+            raise InputError(f"{path}: expected a file or a folder, found none; correct the path")
+    if not found:
+        raise InputError(f"{paths[0]}: expected files ending in {', '.join(sorted(wanted))}, found none")
+    doubled = [clip_id for clip_id, count in Counter(clip_id for clip_id, _ in found).items() if count > 1]
+    if doubled:
+        files = [str(file) for clip_id, file in found if clip_id == doubled[0]]
+        raise InputError(f"{files[0]} and {files[1]} would both be clip {doubled[0]!r}; give their common folder")
+    return [_path_entry(clip_id, file, column) for clip_id, file in found]
+
+
+def _path_entry(clip_id: str, file: Path, column: str) -> ClipEntry:
+    if column == "openface":
+        return ClipEntry(clip_id=clip_id, openface=file)
+    return ClipEntry(clip_id=clip_id, audio=file)
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Return the header and (line number, cells by column) of every row that is not blank."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.DictReader(handle, strict=True, restkey="", restval=None)
+            header = [name.strip() for name in reader.fieldnames or []]
+            reader.fieldnames = header
+            rows = [(reader.line_num, row) for row in reader if any(row.values())]
+    except OSError as error:
+        raise InputError(f"{path}: expected a manifest (csv), cannot read it: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a manifest (csv in utf-8): {error}") from error
+    if not header:
+        raise InputError(f"{path}: expected a header with clip_id, got an empty file")
+    return header, rows
+
+
+def _header_faults(header: Sequence[str]) -> list[str]:
+    known = f"{', '.join(COLUMNS)}, split:NAME, label:NAME, note:NAME"
+    faults = []
+    if "clip_id" not in header:
+        faults.append(f"line 1: expected the column 'clip_id', got {', '.join(map(repr, header[:6]))}")
+    for name, count in Counter(header).items():
+        prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
+        if name not in COLUMNS and not prefix:
+            faults.append(f"line 1: unknown column {name!r}; known: {known}")
+        elif prefix and (not name.removeprefix(prefix) or "/" in name):
+            faults.append(f"line 1: column {name!r}: expected a name without '/' after {prefix!r}")
+        elif count > 1:
+            faults.append(f"line 1: the column {name!r} stands there {count} times")
+    return faults
+
+
+def _doubled_ids(rows: Sequence[tuple[int, dict[str, str]]]) -> list[str]:
+    first_line: dict[str, int] = {}
+    faults = []
+    for line, row in rows:
+        clip_id = (row["clip_id"] or "").strip()
+        if clip_id and first_line.setdefault(clip_id, line) != line:
+            faults.append(f"line {line}: clip id {clip_id!r} stands on line {first_line[clip_id]} too")
+    return faults
+
+
+def _entry(folder: Path, line: int, row: dict[str, str], faults: list[str], positions: Counter[str]) -> ClipEntry:
+    """Return the clip of one row; append faults instead of raising."""
+    if "" in row or None in row.values():
+        faults.append(f"line {line}: expected one cell for each column of the header; quote texts with commas")
+    cells = {name: (cell or "").strip() for name, cell in row.items() if name}
+    clip_id = cells["clip_id"]
+    if not clip_id:
+        faults.append(f"line {line}: expected a clip id, got an empty cell")
+    recording_id = cells.get("recording_id", "") or clip_id
+    position = _position(cells.get("position", ""), positions[recording_id], line, faults)
+    positions[recording_id] += 1
+    paths = {name: folder / cells[name] if cells.get(name) else None for name in _PATH_COLUMNS}
+    return ClipEntry(
+        clip_id=clip_id,
+        recording_id=recording_id,
+        speaker_id=cells.get("speaker_id", ""),
+        position=position,
+        splits=_splits(cells, line, faults),
+        text=cells.get("text", ""),
+        labels=_labels(cells, line, faults),
+        line=line,
+        **paths,
+    )
+
+
+def _position(cell: str, default: int, line: int, faults: list[str]) -> int:
+    if not cell:
+        return default
+    try:
+        return int(cell)
+    except ValueError:
+        faults.append(f"line {line}: position: expected a whole number, got {cell!r}")
+        return default
+
+
+def _splits(cells: dict[str, str], line: int, faults: list[str]) -> dict[str, Split]:
+    splits = {}
+    for name, cell in cells.items():
+        if name != "split" and not name.startswith("split:"):
+            continue
+        part = cell.lower() or "none"
+        if part.upper() not in Split.__members__:
+            faults.append(f"line {line}: {name}: expected train, valid, test or none, got {cell!r}")
+            continue
+        splits[name.partition(":")[2] or "default"] = Split[part.upper()]
+    return splits
+
+
+def _labels(cells: dict[str, str], line: int, faults: list[str]) -> dict[str, float]:
+    labels = {}
+    for name, cell in cells.items():
+        if not name.startswith("label:") or not cell:
+            continue
+        try:
+            value = float(cell)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            faults.append(f"line {line}: {name}: expected a number, got {cell!r}")
+            continue
+        labels[name.removeprefix("label:")] = value
+    return labels
+
+
+def _absent_columns(entries: Sequence[ClipEntry]) -> list[str]:
+    """A column of which not one file exists is a wrong path, not a thousand failing clips."""
+    faults = []
+    for name in _PATH_COLUMNS:
+        paths = [path for entry in entries if (path := getattr(entry, name)) is not None]
+        if paths and not any(path.exists() for path in paths):
+            faults.append(
+                f"column {name!r}: none of its {len(paths)} files exists, first {str(paths[0])!r}; "
+                "paths are relative to the manifest's folder"
+            )
+    return faults

@@ -1,0 +1,141 @@
+"""One of everything to test with: tones, OpenFace files, manifests and a small dataset file.
+
+Public, so that plugins and downstream projects test against the same material. Everything is computed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from mmfeat.audio import AudioFeatureConfig, audio_stream_info
+from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
+from mmfeat.types import (
+    ClipEntry,
+    ClipFeatures,
+    FrameFeatures,
+    Split,
+    StreamFailure,
+    StreamInfo,
+    StreamStatus,
+    Waveform,
+)
+from mmfeat.vision import OpenFaceConfig, openface_stream_info
+
+WORDS = {-1: "terrible", 0: "ordinary", 1: "wonderful"}
+
+
+def tone(frequency_hz: float, *, duration_s: float, sample_rate: int = 16_000, amplitude: float = 0.5) -> Waveform:
+    """Return a sine tone; samples are float32 in [-amplitude, amplitude]."""
+    times_s = np.arange(round(duration_s * sample_rate)) / sample_rate
+    samples = amplitude * np.sin(2 * np.pi * frequency_hz * times_s)
+    return Waveform(samples=samples.astype(np.float32), sample_rate=sample_rate)
+
+
+def write_openface_csv(
+    path: Path, config: OpenFaceConfig | None = None, *, n_frame: int = 10, frame_rate_hz: float = 25.0
+) -> Path:
+    """Write a CSV in OpenFace's layout; column ``j`` of frame ``i`` is ``i + j / 1000``, the last frame has no face."""
+    names = (config or OpenFaceConfig()).feature_names
+    header = ["frame", "face_id", "timestamp", "confidence", "success", *names]
+    rows = []
+    for frame in range(n_frame):
+        tracked = frame < n_frame - 1
+        meta = [
+            str(frame + 1),
+            "0",
+            f"{frame / frame_rate_hz:.3f}",
+            "0.98" if tracked else "0.03",
+            str(int(tracked)),
+        ]
+        rows.append([*meta, *(f"{frame + column / 1000:.3f}" for column in range(len(names)))])
+    lines = [", ".join(row) for row in [header, *rows]]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_example_dataset(
+    path: Path | None = None,
+    *,
+    n_clip: int = 12,
+    signal: tuple[str, ...] = ("text", "audio", "vision"),
+    seed: int = 0,
+) -> Path:
+    """Write a small dataset in which chosen modalities carry the label ``sentiment`` in [-3, 3].
+
+    Clips cycle through train, train, valid and test; every clip is its own recording. Clip 1 has no vision
+    (status ``no_face``).
+
+    Args:
+        path: the file; a new temporary one where None.
+        n_clip: number of clips, at least 4.
+        signal: which of text, audio and vision follow the label; the others are noise.
+        seed: of the noise.
+
+    Returns:
+        The path of the file.
+    """
+    path = path or Path(tempfile.mkdtemp()) / "example.h5"
+    rng = np.random.default_rng(seed)
+    openface = OpenFaceConfig(groups=("au",))
+    streams = [audio_stream_info(AudioFeatureConfig()), openface_stream_info(openface)]
+    with DatasetWriter(
+        path,
+        info=DatasetInfo(name="example", language="en"),
+        streams=streams,
+        labels=[LabelInfo(name="sentiment", value_range=(-3.0, 3.0))],
+        schemes=["default"],
+        overwrite=True,
+    ) as writer:
+        for index in range(n_clip):
+            writer.write(_example_clip(index, streams, signal, rng))
+    return path
+
+
+def _example_clip(
+    index: int, streams: list[StreamInfo], signal: tuple[str, ...], rng: np.random.Generator
+) -> ClipFeatures:
+    label = float(rng.integers(-3, 4))
+    heard = label if "text" in signal else float(rng.integers(-3, 4))
+    entry = ClipEntry(
+        clip_id=f"clip_{index:02d}",
+        recording_id=f"recording_{index:02d}",
+        splits={"default": (Split.TRAIN, Split.TRAIN, Split.VALID, Split.TEST)[index % 4]},
+        text=f"It was {WORDS[int(np.sign(heard))]}, take {index}.",
+        labels={"sentiment": label},
+    )
+    frames = {}
+    for stream in streams:
+        level = label if stream.name in signal else float(rng.integers(-3, 4))
+        frames[stream.name] = _example_frames(stream, level, 10 + index, rng)
+    failures: tuple[StreamFailure, ...] = ()
+    if index == 1:
+        del frames["vision"]
+        failures = (StreamFailure(stream="vision", status=StreamStatus.NO_FACE, message="no face in 11 frames"),)
+    return ClipFeatures(entry=entry, streams=frames, failures=failures, duration_s=(10 + index) * 0.032)
+
+
+def _example_frames(stream: StreamInfo, level: float, n_frame: int, rng: np.random.Generator) -> FrameFeatures:
+    """Return noise around ``level`` in the first four columns and around 0 in the rest."""
+    values = rng.normal(size=(n_frame, len(stream.feature_names))).astype(np.float32) * 0.5
+    values[:, :4] += level
+    voiced = np.arange(n_frame) % 3 > 0
+    valid = np.ones(n_frame, dtype=np.bool_)
+    if stream.has_voiced:
+        values[~voiced, 0] = 0.0
+    else:
+        valid[-1] = False
+        values[-1] = 0.0
+    step_s = stream.hop_s or 0.04
+    return FrameFeatures(
+        values=values,
+        times_s=np.arange(n_frame, dtype=np.float64) * step_s,
+        names=stream.feature_names,
+        units=stream.feature_units,
+        valid=valid,
+        voiced=voiced if stream.has_voiced else None,
+        confidence=valid.astype(np.float32) if stream.has_confidence else None,
+        hop_s=stream.hop_s,
+    )
