@@ -1,0 +1,189 @@
+"""The run folder: everything needed to use a trained method again, and nothing that is unpickled.
+
+``config.json`` what was trained, on what, how · ``weights.safetensors`` the weights · ``text_encoder/``
+configuration and tokenizer · ``metrics.jsonl`` one line an epoch · ``predictions.csv`` the last predictions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from mmfeat import OutputExistsError, config_from_mapping
+from skesl.errors import CheckpointError
+from skesl.methods import Method, find_method
+from skesl.normalise import FeatureNormaliser
+from skesl.text import TextEncoder, restore_text_encoder, save_text_encoder
+
+FORMAT = "skesl-run"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFolder:
+    """Paths inside a run folder."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        """The weights."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def config(self) -> Path:
+        """What was trained, on what, how."""
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One line for each epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def predictions(self) -> Path:
+        """The last predictions."""
+        return self.path / "predictions.csv"
+
+    @property
+    def text_encoder(self) -> Path:
+        """Configuration and tokenizer of the text encoder."""
+        return self.path / "text_encoder"
+
+    def create(self, *, overwrite: bool) -> None:
+        """Make the folder.
+
+        Raises:
+            OutputExistsError: it holds something and ``overwrite`` is false.
+            CheckpointError: it is not a run folder, and so will not be replaced.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if not overwrite:
+                raise OutputExistsError(self.path)
+            if not self.config.is_file():
+                raise CheckpointError(f"{self.path}: expected a run folder to replace, found no config.json in it")
+            shutil.rmtree(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Append one line to ``metrics.jsonl``; a number that is not defined becomes null."""
+        defined = {
+            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()
+        }
+        with self.metrics.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(defined) + "\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A trained method as it is read from its folder."""
+
+    folder: RunFolder
+    settings: Mapping[str, Any]
+    method: Method
+    encoder: TextEncoder
+
+
+def save_weights(method: Method, folder: RunFolder) -> None:
+    """Write the weights; the file appears whole or not at all."""
+    unfinished = folder.weights.with_name(folder.weights.name + ".part")
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
+    save_file(weights, unfinished)
+    unfinished.replace(folder.weights)
+
+
+def save_settings(settings: Mapping[str, Any], encoder: TextEncoder, folder: RunFolder) -> None:
+    """Write ``config.json`` and the text encoder's configuration and tokenizer."""
+    save_text_encoder(encoder, folder.text_encoder)
+    document = {"format": FORMAT, "format_version": FORMAT_VERSION, **settings}
+    unfinished = folder.config.with_name(folder.config.name + ".part")
+    unfinished.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(folder.config)
+
+
+def load_settings_of_run(path: Path) -> dict[str, Any]:
+    """Return the content of a run's ``config.json``.
+
+    Raises:
+        CheckpointError: the folder is no run, or of a newer format.
+    """
+    config = RunFolder(path=path).config
+    try:
+        settings: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"{path}: expected a run folder with config.json: {error}; make one with skesl pretrain or skesl finetune"
+        ) from error
+    if settings.get("format") != FORMAT or int(settings.get("format_version", 0)) > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{config}: expected format {FORMAT!r} of version {FORMAT_VERSION} or older, got "
+            f"{settings.get('format')!r} {settings.get('format_version')!r}; update mmfeat"
+        )
+    return settings
+
+
+def load_run(path: Path) -> Run:
+    """Return the trained method of a run folder, on the CPU and in evaluation mode.
+
+    Raises:
+        CheckpointError: the folder is no run, incomplete, or its weights do not fit its method.
+    """
+    folder = RunFolder(path=path)
+    settings = load_settings_of_run(path)
+    encoder = restore_text_encoder(folder.text_encoder, source=settings["text_encoder"])
+    method_type = find_method(settings["method"])
+    normalisers = {
+        name: FeatureNormaliser(stream["feature_names"]) for name, stream in settings["data"]["streams"].items()
+    }
+    method = method_type(
+        config_from_mapping(method_type.config_type, settings["method_config"], where=str(folder.config)),
+        text_encoder=encoder.model,
+        text_width=encoder.width,
+        normalisers=normalisers,
+    )
+    _load_weights(method, folder)
+    return Run(folder=folder, settings=settings, method=method.eval(), encoder=encoder)
+
+
+def transfer(method: Method, path: Path) -> None:
+    """Copy what pretraining hands on, from the run at ``path`` into ``method``.
+
+    Raises:
+        CheckpointError: the run is of another method, another text encoder's size or other features.
+    """
+    settings = load_settings_of_run(path)
+    if settings["method"] != method.name:
+        raise CheckpointError(f"{path}: expected a run of method {method.name!r}, got {settings['method']!r}")
+    stored = _read_weights(RunFolder(path=path))
+    own = method.state_dict()
+    wanted = [name for name in own if name.partition(".")[0] in method.transferred]
+    for name in wanted:
+        if name not in stored or stored[name].shape != own[name].shape:
+            got = tuple(stored[name].shape) if name in stored else "nothing"
+            raise CheckpointError(
+                f"{path}: weight {name!r}: expected shape {tuple(own[name].shape)}, got {got}; the run has another "
+                "text encoder, other features or other settings"
+            )
+    method.load_state_dict({**own, **{name: stored[name] for name in wanted}})
+
+
+def _load_weights(method: Method, folder: RunFolder) -> None:
+    try:
+        method.load_state_dict(_read_weights(folder))
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder.weights}: the weights do not fit the method: {error}") from error
+
+
+def _read_weights(folder: RunFolder) -> dict[str, torch.Tensor]:
+    try:
+        return dict(load_file(folder.weights))
+    except Exception as error:
+        raise CheckpointError(f"{folder.weights}: expected the run's weights: {error}") from error

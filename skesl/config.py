@@ -1,0 +1,79 @@
+"""Settings of training, and how settings are read: TOML file, then single overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mmfeat import config_from_mapping, merge_mappings, merge_overrides, read_toml
+from mmfeat.errors import ConfigError
+
+Stage = Literal["pretrain", "finetune"]
+
+SELECTION_METRICS = {
+    "mae": False,
+    "corr": True,
+    "acc2_has0": True,
+    "acc2_non0": True,
+}  # name: larger is better
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a method is trained; the same for every method."""
+
+    n_epochs: int = 40
+    batch_size: int = 32  # clips
+    learning_rate: float = 1e-4  # everything but the text encoder
+    text_encoder_learning_rate: float = 5e-6  # SKESL (ACL 2023 Findings), section 4.3
+    weight_decay: float = 0.0
+    max_gradient_norm: float = 1.0  # 0 switches clipping off
+    patience: int = 8  # epochs without a better validation value before training ends; 0 never ends early
+    selection_metric: str = "mae"  # on the validation part, never on test
+    max_text_tokens: int = 128  # longer texts are cut, special tokens included
+    seed: int = 0
+    device: str = "auto"  # auto, cpu, cuda, mps
+    precision: Literal["no", "bf16", "fp16"] = "no"  # mixed precision
+
+    def __post_init__(self) -> None:
+        for name in ("n_epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in (
+            "learning_rate",
+            "text_encoder_learning_rate",
+            "weight_decay",
+            "max_gradient_norm",
+            "patience",
+        ):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.max_text_tokens < 3:
+            raise ConfigError(f"max_text_tokens must be at least 3 (two special tokens), got {self.max_text_tokens}")
+        if self.selection_metric not in SELECTION_METRICS:
+            known = ", ".join(SELECTION_METRICS)
+            raise ConfigError(f"selection_metric: expected one of {known}, got {self.selection_metric!r}")
+
+
+def load_settings(*, file: Path | None = None, overrides: Iterable[str] = ()) -> tuple[TrainConfig, dict[str, Any]]:
+    """Return the settings of training, and those settings of the method that differ from its defaults.
+
+    Args:
+        file: a TOML file with the sections ``train`` and ``method``.
+        overrides: ``train.n_epochs=10`` or ``method.n_layers=2``; they win over the file.
+
+    Raises:
+        ConfigError: an unknown section or key, or a value that is refused; all faults at once.
+        InputError: the file cannot be read or is not TOML.
+    """
+    values: Mapping[str, Any] = {"train": {}, "method": {}}
+    if file is not None:
+        values = merge_mappings(values, read_toml(file))
+    values = merge_overrides(values, overrides)
+    unknown = sorted(set(values) - {"train", "method"})
+    if unknown:
+        raise ConfigError(f"{file or 'settings'}: unknown section {unknown[0]!r}; known: train, method")
+    train = config_from_mapping(TrainConfig, values["train"], where=str(file or "settings of training"))
+    return train, values["method"]

