@@ -1,0 +1,50 @@
+"""Options that several commands share, and the progress bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Item = TypeVar("Item")
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+
+out_option = click.option("--out", "output", type=FILE, required=True, help="Dataset file to make.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+jobs_option = click.option(
+    "-j",
+    "--num-jobs",
+    "n_jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Worker processes.",
+)
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting; may be repeated."
+)
+config_option = click.option("--config", "config_file", type=FILE, help="Settings as a TOML file.")
+label_option = click.option("--label", default=None, help="Label to learn, where the file has several.")
+scheme_option = click.option(
+    "--split-scheme", "scheme", default="default", show_default=True, help="Split scheme of the file."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps: where to compute."
+)
+
+
+def progress_bar(items: Iterable[Item], total: int, description: str) -> Iterable[Item]:
+    """Show rate and time left on stderr while ``items`` are consumed; silent when stderr is no terminal."""
+    from tqdm import tqdm
+
+    bar: Iterable[Item] = tqdm(
+        items, total=total, desc=description, disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False
+    )
+    return bar
