@@ -20,7 +20,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mmfeat needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; call: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once, a few minutes)"
-	$(PIP_INSTALL) "pip>=24" "setuptools>=77" wheel
+	$(PIP_INSTALL) "pip>=24" "setuptools>=77"
 	$(PIP_INSTALL) --no-build-isolation -e '.[train,minilm,dev]'
 	@touch $@
 

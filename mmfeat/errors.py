@@ -53,7 +53,7 @@ class ManifestError(InputError):
     def __init__(self, path: Path, faults: Sequence[str]) -> None:
         self.path = path
         self.faults = tuple(faults)
-        super().__init__(list_faults(f"{path}: the manifest has {len(faults)} fault(s)", faults))
+        super().__init__(list_faults(f"{path}: the manifest has {len(faults)} fault(s); correct each", faults))
 
 
 class ClipError(InputError):

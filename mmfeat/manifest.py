@@ -34,6 +34,8 @@ from mmfeat.types import ClipEntry, Split
 COLUMNS = ("clip_id", "recording_id", "speaker_id", "position", "split", "audio", "video", "openface", "text")
 _PREFIXES = ("split:", "label:", "note:")
 _PATH_COLUMNS = ("audio", "video", "openface")
+_MAX_POSITION = 2**31 - 1  # stored as int32
+_MAX_LABEL = 3.4e38  # stored as float32
 
 
 def read_manifest(path: Path) -> list[ClipEntry]:
@@ -46,10 +48,10 @@ def read_manifest(path: Path) -> list[ClipEntry]:
     """
     header, rows = _read_rows(path)
     faults = _header_faults(header)
-    if faults:
+    if "clip_id" not in header:
         raise ManifestError(path, faults)
     if not rows:
-        raise InputError(f"{path}: expected at least one clip below the header, got none")
+        faults.append("line 2: expected at least one clip below the header, got none; add a row for each clip")
     faults += _doubled_ids(rows)
     positions: Counter[str] = Counter()
     entries = []
@@ -107,11 +109,11 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
             reader.fieldnames = header
             rows = [(reader.line_num, row) for row in reader if any(row.values())]
     except OSError as error:
-        raise InputError(f"{path}: expected a manifest (csv), cannot read it: {error.strerror}") from error
+        raise InputError(f"{path}: expected a manifest (csv), cannot read it: {error.strerror}; correct the path") from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a manifest (csv in utf-8): {error}") from error
+        raise InputError(f"{path}: expected a manifest (csv in utf-8): {error}; save it as such") from error
     if not header:
-        raise InputError(f"{path}: expected a header with clip_id, got an empty file")
+        raise InputError(f"{path}: expected a header with clip_id, got an empty file; write one row for each clip")
     return header, rows
 
 
@@ -124,10 +126,12 @@ def _header_faults(header: Sequence[str]) -> list[str]:
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
         if name not in COLUMNS and not prefix:
             faults.append(f"line 1: unknown column {name!r}; known: {known}")
-        elif prefix and (not name.removeprefix(prefix) or "/" in name):
+        elif prefix and (not name.removeprefix(prefix).strip(".") or "/" in name or "\0" in name):
             faults.append(f"line 1: column {name!r}: expected a name without '/' after {prefix!r}")
         elif count > 1:
             faults.append(f"line 1: the column {name!r} stands there {count} times")
+    if {"split", "split:default"} <= set(header):
+        faults.append("line 1: 'split' and 'split:default' are the same scheme; remove one of the columns")
     return faults
 
 
@@ -137,7 +141,7 @@ def _doubled_ids(rows: Sequence[tuple[int, dict[str, str]]]) -> list[str]:
     for line, row in rows:
         clip_id = (row["clip_id"] or "").strip()
         if clip_id and first_line.setdefault(clip_id, line) != line:
-            faults.append(f"line {line}: clip id {clip_id!r} stands on line {first_line[clip_id]} too")
+            faults.append(f"line {line}: expected a new clip id, got {clip_id!r} of line {first_line[clip_id]} again")
     return faults
 
 
@@ -146,6 +150,7 @@ def _entry(folder: Path, line: int, row: dict[str, str], faults: list[str], posi
     if "" in row or None in row.values():
         faults.append(f"line {line}: expected one cell for each column of the header; quote texts with commas")
     cells = {name: (cell or "").strip() for name, cell in row.items() if name}
+    faults += [f"line {line}: {name}: expected text, got a NUL byte" for name, cell in cells.items() if "\0" in cell]
     clip_id = cells["clip_id"]
     if not clip_id:
         faults.append(f"line {line}: expected a clip id, got an empty cell")
@@ -170,10 +175,13 @@ def _position(cell: str, default: int, line: int, faults: list[str]) -> int:
     if not cell:
         return default
     try:
-        return int(cell)
+        position = int(cell)
     except ValueError:
         faults.append(f"line {line}: position: expected a whole number, got {cell!r}")
         return default
+    if abs(position) > _MAX_POSITION:
+        faults.append(f"line {line}: position: expected at most {_MAX_POSITION} in size, got {cell!r}")
+    return position
 
 
 def _splits(cells: dict[str, str], line: int, faults: list[str]) -> dict[str, Split]:
@@ -198,7 +206,7 @@ def _labels(cells: dict[str, str], line: int, faults: list[str]) -> dict[str, fl
             value = float(cell)
         except ValueError:
             value = math.nan
-        if not math.isfinite(value):
+        if not abs(value) <= _MAX_LABEL:
             faults.append(f"line {line}: {name}: expected a number, got {cell!r}")
             continue
         labels[name.removeprefix("label:")] = value

@@ -56,6 +56,29 @@ def write_openface_csv(
     return path
 
 
+def write_example_manifest(folder: Path, *, n_clip: int = 4) -> Path:
+    """Write ``manifest.csv`` and its sound and OpenFace files: one tone of half a second for each clip.
+
+    Clip ``i`` sounds at ``150 + 50 * i`` Hz; the parts go round through train, train, valid and test.
+
+    Returns:
+        The path of the manifest.
+    """
+    import soundfile
+
+    rows = ["clip_id,recording_id,speaker_id,split,audio,openface,text,label:sentiment"]
+    for index in range(n_clip):
+        waveform = tone(150.0 + 50.0 * index, duration_s=0.5)
+        soundfile.write(folder / f"{index}.wav", waveform.samples, waveform.sample_rate)
+        write_openface_csv(folder / f"{index}.csv")
+        part = ("train", "train", "valid", "test")[index % 4]
+        row = (f"clip_{index}", f"recording_{index}", "", part, f"{index}.wav", f"{index}.csv", f"Take {index}.")
+        rows.append(",".join([*row, f"{index % 7 - 3}"]))
+    path = folder / "manifest.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
 def write_example_dataset(
     path: Path | None = None,
     *,

@@ -23,7 +23,10 @@ from mmfeat.types import Split, StreamStatus
 
 def structure_findings(file: h5py.File) -> list[Finding]:
     """Return the broken rules MF003 to MF010, MF012, MF013, MF015, MF016 and MF018."""
-    findings = [*_links(file), *_missing(file), *_objects(file)]
+    findings = list(_links(file))
+    if findings:
+        return findings  # no link is ever followed
+    findings = [*_missing(file), *_objects(file)]
     if findings:
         return findings  # the tables below are not what the next rules take for granted
     findings = [*_axes(file), *_clip_ids(file)]

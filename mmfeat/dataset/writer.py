@@ -19,7 +19,7 @@ from mmfeat.config import config_sha256
 from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
 from mmfeat.dataset.spool import StreamSpool
-from mmfeat.errors import OutputExistsError, SchemaError
+from mmfeat.errors import InputError, OutputExistsError, SchemaError
 from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamInfo, StreamStatus
 
 
@@ -60,6 +60,7 @@ class DatasetWriter:
 
     Raises:
         OutputExistsError: the file exists and ``overwrite`` is false.
+        InputError: nothing can be written there.
     """
 
     def __init__(
@@ -83,7 +84,11 @@ class DatasetWriter:
         self._known_ids: set[str] = set()
         self._part = path.with_name(path.name + ".part")
         shutil.rmtree(self._part, ignore_errors=True)
-        self._part.mkdir(parents=True)
+        try:
+            self._part.mkdir(parents=True)
+        except OSError as error:
+            message = f"{path}: expected a place to write a file, got {error.strerror!r}; choose another name"
+            raise InputError(message) from error
         self._spools = {stream.name: StreamSpool(stream, self._part) for stream in streams}
 
     def __enter__(self) -> Self:

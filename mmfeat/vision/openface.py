@@ -6,6 +6,7 @@ A frame without a face is not zero in OpenFace's output: the action units keep t
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,8 @@ class OpenFaceConfig:
 
     def __post_init__(self) -> None:
         select_columns(self.groups)
-        if self.frame_rate_hz is not None and self.frame_rate_hz <= 0:
-            raise ConfigError(f"frame_rate_hz must be positive, got {self.frame_rate_hz}")
+        if self.frame_rate_hz is not None and not 0 < self.frame_rate_hz < math.inf:
+            raise ConfigError(f"frame_rate_hz must be positive and finite, got {self.frame_rate_hz}")
 
     @property
     def feature_names(self) -> tuple[str, ...]:

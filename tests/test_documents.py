@@ -1,0 +1,144 @@
+"""Documents run: the examples of README, of ``schemas/`` and of every docstring."""
+
+import doctest
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import h5py
+import pytest
+
+from mmfeat import AUDIO_PRESETS, config_to_dict
+from mmfeat.vision import GROUPS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "schemas").glob("*.md"))]
+MODULES = [
+    ".".join([package, *path.relative_to(ROOT / folder).with_suffix("").parts]).removesuffix(".__init__")
+    for folder, package in {"mmfeat": "mmfeat", "skesl": "skesl"}.items()
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+NOT_RUN = ("make ", "pip ", "git ")
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Return the code blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def sessions(text: str) -> list[tuple[str, str]]:
+    """Return (command, expected output) of a console block."""
+    parts = re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]
+    pairs = (part.partition("\n") for part in parts)
+    return [(command.partition("  #")[0].strip(), output) for command, _, output in pairs]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which the examples of the documents can run: it has examples/ and opinions.h5."""
+    folder = tmp_path_factory.mktemp("documents")
+    (folder / "examples").symlink_to(ROOT / "examples")
+    run("mmfeat build examples/opinions/manifest.csv --out opinions.h5 --groups au,pose -j 2", folder)
+    return folder
+
+
+def run(command: str, folder: Path) -> str:
+    program, *arguments = command.split()
+    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(
+        [Path(sys.executable).parent / program, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings_run(module):
+    result = doctest.testmod(importlib.import_module(module), optionflags=OPTIONS)
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_python_examples_run(path, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    namespace = {}
+    for text in blocks(path, "python"):
+        example = doctest.DocTestParser().get_doctest(text, namespace, path.name, str(path), 0)
+        result = doctest.DocTestRunner(optionflags=OPTIONS).run(example, clear_globs=False)
+        assert result.attempted > 0
+        assert result.failed == 0
+        namespace = example.globs
+
+
+def test_readme_sessions_print_what_they_show(folder):
+    checker = doctest.OutputChecker()
+    commands = [session for text in blocks(ROOT / "README.md", "console") for session in sessions(text)]
+    ran = [(command, expected) for command, expected in commands if not command.startswith(NOT_RUN)]
+    assert len(ran) >= 6
+    (folder / "opinions.h5").rename(folder / "kept.h5")
+    for command, expected in ran:
+        printed = run(command, folder)
+        shown = re.sub(r"^<BLANKLINE>$", "", expected, flags=re.MULTILINE)
+        assert checker.check_output(shown, printed, OPTIONS), f"$ {command}\n{printed}"
+
+
+def test_readme_names_only_targets_that_make_has():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for document in ("README.md", "CONTRIBUTING.md"):
+        for target in set(re.findall(r"`make ([a-z-]+)`", (ROOT / document).read_text(encoding="utf-8"))):
+            assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"{document}: make {target}"
+
+
+def test_the_listing_is_that_of_a_real_file(folder):
+    lines = ["/ Group"]
+
+    def add(name, item):
+        kind = "Group" if isinstance(item, h5py.Group) else f"Dataset {{{', '.join(map(str, item.shape))}}}"
+        lines.append(f"/{name} {kind}")
+
+    with h5py.File(folder / "opinions.h5") as file:
+        file.visititems(add)
+    shown = blocks(ROOT / "schemas" / "dataset-v1.md", "h5ls")[0].splitlines()
+    assert [" ".join(line.split()) for line in shown] == sorted(lines)
+
+
+def test_every_path_of_the_specification_is_in_the_prose():
+    prose = (ROOT / "schemas" / "dataset-v1.md").read_text(encoding="utf-8")
+    specification = tomllib.loads((ROOT / "schemas" / "dataset-v1.toml").read_text(encoding="utf-8"))
+    leaves = {entry["path"].rpartition("/")[2] for entry in specification["object"]} - {"", "<name>"}
+    assert [leaf for leaf in sorted(leaves) if not re.search(rf"\b{leaf}\b", prose)] == []
+
+
+def test_the_table_of_presets_is_that_of_the_code():
+    text = (ROOT / "schemas" / "audio-features.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z0-9_.]+)`[^|]*\| ([^|]+) \| ([^|]+) \|$", text, flags=re.MULTILINE)
+    shown = {name: {key: json.loads(value) for key, *values in rows for value in [values[column]]}
+             for column, name in enumerate(("default", "skesl-33"))}  # fmt: skip
+    assert shown == {name: flat(config_to_dict(config)) for name, config in AUDIO_PRESETS.items()}
+
+
+def flat(config, prefix=""):
+    pairs = {}
+    for key, value in config.items():
+        pairs |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return pairs
+
+
+def test_the_table_of_openface_groups_is_that_of_the_code():
+    text = (ROOT / "schemas" / "openface-features.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| `(\w+)` … `(\w+)` \| (\d+) \|.*\| `(-\w+)` \|$", text, flags=re.MULTILINE)
+    assert rows == [
+        (group.name, group.columns[0], group.columns[-1], str(len(group.columns)), group.flag)
+        for group in GROUPS.values()
+    ]
