@@ -59,7 +59,7 @@ def build(
     *,
     overwrite: bool,
 ) -> None:
-    r"""Extract the features of every clip in MANIFEST into one dataset file.
+    """Extract the features of every clip in MANIFEST into one dataset file.
 
     MANIFEST is a CSV file. Columns: clip_id (the only one that must be there), recording_id, speaker_id,
     position, split, split:NAME, audio, video, openface, text, label:NAME, note:NAME. Paths are relative to the
@@ -93,7 +93,7 @@ def extract_audio(
     *,
     overwrite: bool,
 ) -> None:
-    r"""Extract log-F0, MFCC and CQT chroma of sound and video files into a dataset file.
+    """Extract log-F0, MFCC and CQT chroma of sound and video files into a dataset file.
 
     PATHS are files and folders; folders are searched through. Ids are the relative paths without suffix.
 
@@ -124,7 +124,7 @@ def parse_openface(
     *,
     overwrite: bool,
 ) -> None:
-    r"""Read CSV files of OpenFace 2 by column name into a dataset file.
+    """Read CSV files of OpenFace 2 by column name into a dataset file.
 
     PATHS are csv files and folders; folders are searched through. Frames without a face are kept as not valid.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, FOLDER, device_option, json_option
+from .options import FILE, FOLDER, device_option, json_option, overwrite_option
 
 PARTS = click.Choice(["train", "valid", "test"])
 own_scheme_option = click.option("--split-scheme", "scheme", default=None, help="Split scheme; default the run's own.")
@@ -20,7 +20,7 @@ own_scheme_option = click.option("--split-scheme", "scheme", default=None, help=
 @json_option
 @device_option
 def evaluate(run: Path, data: Path, part: str, scheme: str | None, device: str, *, as_json: bool) -> None:
-    r"""Evaluate RUN on one part of DATA under every metric convention.
+    """Evaluate RUN on one part of DATA under every metric convention.
 
     The predictions are stored as predictions.csv in RUN.
 
@@ -42,16 +42,21 @@ def evaluate(run: Path, data: Path, part: str, scheme: str | None, device: str, 
 @own_scheme_option
 @click.option("--out", "output", type=FILE, default=None, help="CSV file to make; default RUN/predictions.csv.")
 @device_option
-def predict(run: Path, data: Path, part: str | None, scheme: str | None, output: Path | None, device: str) -> None:
-    r"""Write what RUN predicts for the clips of DATA: clip_id, prediction, label.
+@overwrite_option
+def predict(
+    run: Path, data: Path, part: str | None, scheme: str | None, output: Path | None, device: str, *, overwrite: bool
+) -> None:
+    """Write what RUN predicts for the clips of DATA: clip_id, prediction, label.
 
     \b
     Example:
       skesl predict runs/mosi new_clips.h5 --out new_clips.csv
     """
-    from mmfeat import Split
+    from mmfeat import OutputExistsError, Split
     from skesl import RunFolder, predict_run
 
+    if output is not None and output.exists() and not overwrite:
+        raise OutputExistsError(output)
     predictions = predict_run(run, data, part=Split[part.upper()] if part else None, scheme=scheme, device=device)
     target = output or RunFolder(path=run).predictions
     predictions.save(target)

@@ -25,7 +25,7 @@ REFUSED = 3
 )
 @json_option
 def validate(file: Path, level: Literal["structure", "content"], *, as_json: bool) -> None:
-    r"""Check every rule of the format in FILE; one line for each that is broken, exit code 3.
+    """Check every rule of the format in FILE; one line for each that is broken, exit code 3.
 
     \b
     Example:
@@ -44,7 +44,7 @@ def validate(file: Path, level: Literal["structure", "content"], *, as_json: boo
 @click.argument("file", type=FILE)
 @json_option
 def describe(file: Path, *, as_json: bool) -> None:
-    r"""Print what is in FILE: clips, durations, splits, labels, streams, failures.
+    """Print what is in FILE: clips, durations, splits, labels, streams, failures.
 
     \b
     Example:

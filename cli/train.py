@@ -58,7 +58,7 @@ def train_options(command: Any) -> Any:
 @device_option
 @overwrite_option
 def pretrain(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
-    r"""Pretrain a method without labels on DATA, a dataset file made by mmfeat.
+    """Pretrain a method without labels on DATA, a dataset file made by mmfeat.
 
     Clips of the valid and test parts are left out. Settings: --config FILE.toml with the sections [train] and
     [method], single ones with --set train.patience=5 or --set method.n_layers=2.
@@ -87,7 +87,7 @@ def pretrain(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
 @device_option
 @overwrite_option
 def finetune(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
-    r"""Train a method on a label of DATA; the epoch with the best validation value is kept.
+    """Train a method on a label of DATA; the epoch with the best validation value is kept.
 
     Settings: --config FILE.toml with the sections [train] and [method], single ones with
     --set train.selection_metric=corr or --set method.dropout=0.1.

@@ -58,7 +58,7 @@ class BuildReport:
 
 def build_dataset(
     entries: Sequence[ClipEntry],
-    output: Path,
+    output: Path | str,
     config: BuildConfig | None = None,
     *,
     info: DatasetInfo | None = None,
@@ -87,6 +87,7 @@ def build_dataset(
         InputError: no clips; or nothing but failures, so that the file would hold no data.
         OutputExistsError: the file exists and ``overwrite`` is false.
     """
+    output = Path(output)
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
     config = config or BuildConfig()
@@ -124,7 +125,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
         except InputError as error:
             status = getattr(error, "status", StreamStatus.DECODE_ERROR)
             failures.append(StreamFailure(stream=name, status=status, message=str(error)))
-        except (OSError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever one clip does to a tool, the others go on
             message = f"{type(error).__name__}: {error}"
             failures.append(StreamFailure(stream=name, status=StreamStatus.TOOL_FAILED, message=message))
 

@@ -38,7 +38,7 @@ _MAX_POSITION = 2**31 - 1  # stored as int32
 _MAX_LABEL = 3.4e38  # stored as float32
 
 
-def read_manifest(path: Path) -> list[ClipEntry]:
+def read_manifest(path: Path | str) -> list[ClipEntry]:
     """Return the clips of a manifest in the order of its rows.
 
     Raises:
@@ -46,6 +46,7 @@ def read_manifest(path: Path) -> list[ClipEntry]:
         ManifestError: unknown columns, doubled clip ids, unknown splits, labels that are no numbers, a path
             column of which no file exists; all at once.
     """
+    path = Path(path)
     header, rows = _read_rows(path)
     faults = _header_faults(header)
     if "clip_id" not in header:
@@ -109,7 +110,9 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
             reader.fieldnames = header
             rows = [(reader.line_num, row) for row in reader if any(row.values())]
     except OSError as error:
-        raise InputError(f"{path}: expected a manifest (csv), cannot read it: {error.strerror}; correct the path") from error
+        raise InputError(
+            f"{path}: expected a manifest (csv), cannot read it: {error.strerror}; correct the path"
+        ) from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a manifest (csv in utf-8): {error}; save it as such") from error
     if not header:

@@ -58,8 +58,8 @@ class RunFolder:
         """Configuration and tokenizer of the text encoder."""
         return self.path / "text_encoder"
 
-    def create(self, *, overwrite: bool) -> None:
-        """Make the folder.
+    def check_free(self, *, overwrite: bool) -> None:
+        """Check that the folder can be made.
 
         Raises:
             OutputExistsError: it holds something and ``overwrite`` is false.
@@ -68,8 +68,17 @@ class RunFolder:
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             if not overwrite:
                 raise OutputExistsError(self.path)
-            if not self.config.is_file():
-                raise CheckpointError(f"{self.path}: expected a run folder to replace, found no config.json in it")
+            load_settings_of_run(self.path)
+
+    def create(self, *, overwrite: bool) -> None:
+        """Make the folder, in place of an older run where ``overwrite`` is true.
+
+        Raises:
+            OutputExistsError: it holds something and ``overwrite`` is false.
+            CheckpointError: it is not a run folder, and so will not be replaced.
+        """
+        self.check_free(overwrite=overwrite)
+        if self.config.exists():
             shutil.rmtree(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
 
@@ -117,15 +126,17 @@ def load_settings_of_run(path: Path) -> dict[str, Any]:
     """
     config = RunFolder(path=path).config
     try:
-        settings: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        settings: Any = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{path}: expected a run folder with config.json: {error}; make one with skesl pretrain or skesl finetune"
         ) from error
-    if settings.get("format") != FORMAT or int(settings.get("format_version", 0)) > FORMAT_VERSION:
+    if not isinstance(settings, dict) or settings.get("format") != FORMAT:
+        raise CheckpointError(f"{config}: expected the settings of a run with format {FORMAT!r}; it is no run folder")
+    if settings["format_version"] > FORMAT_VERSION:
         raise CheckpointError(
-            f"{config}: expected format {FORMAT!r} of version {FORMAT_VERSION} or older, got "
-            f"{settings.get('format')!r} {settings.get('format_version')!r}; update mmfeat"
+            f"{config}: expected version {FORMAT_VERSION} of the run format or older, got "
+            f"{settings['format_version']!r}; update mmfeat"
         )
     return settings
 

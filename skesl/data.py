@@ -80,7 +80,7 @@ class ClipSet(Dataset[Sample]):
         streams: names of the streams to read.
         labels: float32, shape (clip of the file,); zeros where there are none.
         lexicon: scores of sentiment words, for pretraining.
-        max_text_tokens: length limit, special tokens included.
+        max_text_tokens: length limit, special tokens included; the encoder's own limit where that is lower.
         seed: of the random words.
     """
 
@@ -102,7 +102,7 @@ class ClipSet(Dataset[Sample]):
         self._stage = stage
         self._streams = tuple(streams)
         self._labels = labels
-        self._max_text_tokens = max_text_tokens
+        self._max_text_tokens = min(max_text_tokens, encoder.max_tokens)
         self._seed = seed
         self._epoch = 0
         self._special = special_tokens(encoder)

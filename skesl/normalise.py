@@ -71,7 +71,7 @@ class FeatureNormaliser(nn.Module):
         offset = total / np.maximum(count, 1)
         variance = np.maximum(squares / np.maximum(count, 1) - offset**2, 0.0)
         mean = np.where(count > 0, centre + offset, 0.0)
-        varies = variance > 1e-12 * np.maximum(1.0, mean**2)
+        varies = variance > 1e-12 * mean**2  # below, it is the rounding of float32
         scale = np.where(varies, 1.0 / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
         self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(scale))

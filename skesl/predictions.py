@@ -26,6 +26,7 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write the columns clip_id, prediction and label; the file appears whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + ".part")
         with unfinished.open("w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle, lineterminator="\n")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging
 
 from mmfeat.errors import InputError, MissingExtraError
 from skesl.errors import CheckpointError
@@ -34,6 +38,12 @@ class TextEncoder:
         """Size of the hidden states."""
         return int(self.model.config.hidden_size)
 
+    @property
+    def max_tokens(self) -> int:
+        """The longest text that the encoder can read, special tokens included."""
+        positions = getattr(self.model.config, "max_position_embeddings", None)
+        return int(min(self.tokenizer.model_max_length, positions or self.tokenizer.model_max_length))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TokenisedText:
@@ -52,13 +62,14 @@ def load_text_encoder(name: str) -> TextEncoder:
 
     Raises:
         MissingExtraError: ``minilm-l6`` was asked for and its package is not installed.
-        InputError: nothing could be loaded under this name, or the tokenizer is not a fast one.
+        InputError: nothing could be loaded under this name, or the tokenizer is not a fast one with words.
     """
     location = _bundled_folder(name) if name in BUNDLED_ENCODERS else name
     try:
-        model = AutoModel.from_pretrained(location)
+        with _no_progress_bar():
+            model = AutoModel.from_pretrained(location).float()
         tokenizer = AutoTokenizer.from_pretrained(location)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(
             f"text encoder {name!r}: expected a folder with a transformers model, a hub name that can be reached, "
             f"or one of {', '.join(BUNDLED_ENCODERS)}: {str(error).splitlines()[0]}"
@@ -79,7 +90,7 @@ def restore_text_encoder(folder: Path, *, source: str) -> TextEncoder:
         CheckpointError: the folder is not there or incomplete.
     """
     try:
-        model = AutoModel.from_config(AutoConfig.from_pretrained(folder))
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder)).float()
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder}: expected the run's text encoder: {str(error).splitlines()[0]}") from error
@@ -97,6 +108,18 @@ def tokenise(encoder: TextEncoder, texts: list[str]) -> list[TokenisedText]:
     return [TokenisedText(ids=tuple(ids), spans=tuple((a, b) for a, b in spans)) for ids, spans in pairs]
 
 
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Hide the bar that transformers shows, on any stderr, for the second in which weights are assigned."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def _bundled_folder(name: str) -> str:
     package = BUNDLED_ENCODERS[name]
     spec = find_spec(package)
@@ -111,4 +134,6 @@ def _checked(tokenizer: Any, name: str) -> Any:
         raise InputError(f"text encoder {name!r}: expected a fast tokenizer (tokenizer.json), got a slow one")
     if tokenizer.mask_token_id is None or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
         raise InputError(f"text encoder {name!r}: expected a BERT-like tokenizer with mask, class and separator tokens")
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise InputError(f"text encoder {name!r}: expected a tokenizer with words (tokenizer.json), got none")
     return tokenizer

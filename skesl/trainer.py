@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 
@@ -70,7 +71,7 @@ def fit(
     best_epoch, epoch = 0, 0
     best_values: dict[str, float] = {}
     for epoch in range(1, config.n_epochs + 1):
-        clips.set_epoch(epoch)
+        loader.set_epoch(epoch)  # and, through it, the clips' own: other words are hidden
         loss = _train_epoch(accelerator, model, optimiser, loader, stage, config, track, epoch)
         method.on_epoch_end(epoch)
         values = validate(method.eval()) if validate is not None else {}
@@ -100,6 +101,9 @@ def choose_device(name: str) -> torch.device:
 
 def _accelerator(config: TrainConfig) -> Accelerator:
     device = choose_device(config.device)
+    if not torch.distributed.is_initialized():
+        # accelerate keeps device and precision of a process's first training; each of ours has its own.
+        AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=device.type == "cpu", mixed_precision=config.precision)
 
 

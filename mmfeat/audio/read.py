@@ -15,7 +15,7 @@ AUDIO_SUFFIXES = frozenset(
 )  # fmt: skip
 
 
-def read_audio(path: Path, sample_rate: int | None = None) -> Waveform:
+def read_audio(path: Path | str, sample_rate: int | None = None) -> Waveform:
     """Return the sound of a file as mono samples.
 
     Channels are averaged. Where ``sample_rate`` differs from the file's rate the samples are resampled with
@@ -31,6 +31,7 @@ def read_audio(path: Path, sample_rate: int | None = None) -> Waveform:
     Raises:
         ClipError: the file is missing, holds no sound, holds no samples or cannot be decoded.
     """
+    path = Path(path)
     _check_file(path)
     samples, file_rate = _decode(path)
     if samples.size == 0:

@@ -15,16 +15,16 @@ import numpy as np
 from mmfeat.dataset.schema import type_name
 
 _BLOCK_BYTES = 1 << 22
-_EXCLUDED_ROOT_ATTRIBUTES = ("content_sha256", "created_by", "name")
-_EXCLUDED_GROUPS = ("provenance",)
+_EXCLUDED_ROOT_ATTRIBUTES = ("content_sha256", "created_by", "name", "schema")
+_EXCLUDED_PATHS = ("provenance", "failures/message")
 
 
 def content_sha256(file: h5py.File) -> str:
     """Return the SHA-256 over the logical content of an open dataset file.
 
-    Covered are all groups, datasets and attributes except ``/provenance`` and the root attributes ``name``,
-    ``content_sha256`` and ``created_by``. Objects are taken in the order of their paths; text is utf-8 with its
-    length in front, numbers are little-endian in C order.
+    Covered are all groups, datasets and attributes except ``/provenance``, ``/failures/message`` (it names paths) and
+    the root attributes ``name``, ``schema``, ``content_sha256`` and ``created_by``. Objects are taken in the order of
+    their paths; text is utf-8 with its length in front, numbers are little-endian in C order.
     """
     digest = hashlib.sha256()
     _hash_attributes(digest, file, excluded=_EXCLUDED_ROOT_ATTRIBUTES)
@@ -40,7 +40,7 @@ def content_sha256(file: h5py.File) -> str:
 def _paths(file: h5py.File) -> list[str]:
     paths: list[str] = []
     file.visit(paths.append)
-    return [path for path in paths if path.partition("/")[0] not in _EXCLUDED_GROUPS]
+    return [path for path in paths if not path.startswith(_EXCLUDED_PATHS)]
 
 
 def _hash_attributes(digest: Any, item: Any, *, excluded: tuple[str, ...] = ()) -> None:

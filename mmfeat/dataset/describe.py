@@ -12,7 +12,7 @@ from mmfeat.dataset.reader import DatasetReader
 from mmfeat.types import Split, StreamStatus
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path | str) -> dict[str, Any]:
     """Return counts, durations, splits, labels, streams and failures as plain nested values.
 
     Raises:

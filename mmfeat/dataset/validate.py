@@ -64,7 +64,7 @@ class ValidationReport:
         return "\n".join(f"{self.path}: {finding}" for finding in self.findings)
 
 
-def validate(path: Path, *, level: Level = "structure") -> ValidationReport:
+def validate(path: Path | str, *, level: Level = "structure") -> ValidationReport:
     """Return every broken rule of a dataset file.
 
     Args:
@@ -74,12 +74,13 @@ def validate(path: Path, *, level: Level = "structure") -> ValidationReport:
     Raises:
         InputError: there is no such file.
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: expected a dataset file, found none; correct the path")
     try:
         with h5py.File(path, "r") as file:
             findings = _findings(file, level)
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError, ValueError) as error:  # all of these are h5py's words for damage
         findings = [Finding(rule="MF001", where="/", message=f"expected an HDF5 file that can be read: {error}")]
     return ValidationReport(path=path, level=level, findings=tuple(findings))
 

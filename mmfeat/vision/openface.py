@@ -16,7 +16,7 @@ import numpy as np
 from mmfeat.config import config_to_dict
 from mmfeat.errors import ClipError, ConfigError
 from mmfeat.types import BoolArray, Float64Array, FrameFeatures, StreamInfo, StreamStatus
-from mmfeat.vision.columns import OPENFACE_COLUMNS, UNITS, flags_for, select_columns
+from mmfeat.vision.columns import ALIASES, GROUPS, OPENFACE_COLUMNS, UNITS, flags_for, select_columns
 
 _META_COLUMNS = ("frame", "face_id", "timestamp", "confidence", "success")
 _WINDOWS_NAN = re.compile(r"-?(?:nan|1\.#(?:QNAN|IND))(?:\((?:ind|snan)\))?", re.IGNORECASE)
@@ -31,6 +31,9 @@ class OpenFaceConfig:
 
     def __post_init__(self) -> None:
         select_columns(self.groups)
+        # The order of the names means nothing: equal columns have equal settings in the file.
+        in_order = tuple(name for name in (*ALIASES, *GROUPS) if name in self.groups)
+        object.__setattr__(self, "groups", in_order)
         if self.frame_rate_hz is not None and not 0 < self.frame_rate_hz < math.inf:
             raise ConfigError(f"frame_rate_hz must be positive and finite, got {self.frame_rate_hz}")
 
@@ -40,7 +43,7 @@ class OpenFaceConfig:
         return select_columns(self.groups)
 
 
-def read_openface_csv(path: Path, config: OpenFaceConfig | None = None) -> FrameFeatures:
+def read_openface_csv(path: Path | str, config: OpenFaceConfig | None = None) -> FrameFeatures:
     """Return the features of every frame of an OpenFace file.
 
     Columns may stand in any order, names may carry spaces, cells are separated by ``,`` or ``;``. Of several
@@ -56,6 +59,7 @@ def read_openface_csv(path: Path, config: OpenFaceConfig | None = None) -> Frame
     Raises:
         ClipError: no such file, not OpenFace, columns missing, a cell that is no number, no frame with a face.
     """
+    path = Path(path)
     config = config or OpenFaceConfig()
     lines = _read_lines(path)
     separator = ";" if ";" in lines[0] else ","
@@ -118,7 +122,8 @@ def _read_cells(
     try:
         cells = np.loadtxt(rows, delimiter=separator, usecols=positions, dtype=np.float64, ndmin=2)
     except ValueError as error:
-        raise ClipError(f"{path}: expected a number in every cell: {error}", StreamStatus.DECODE_ERROR) from error
+        message = f"{path}: expected a number in every cell: {str(error).rstrip('.')}; run FeatureExtraction again"
+        raise ClipError(message, StreamStatus.DECODE_ERROR) from error
     return {name: cells[:, column] for column, name in enumerate(wanted)}
 
 

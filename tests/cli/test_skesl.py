@@ -1,0 +1,271 @@
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from mmfeat.testing import write_example_dataset
+from mmfeat_cli.skesl import skesl
+from skesl.testing import write_tiny_text_encoder
+
+SMALL = ["--set", "method.n_inner=8", "--set", "method.n_layers=2"]
+TRAINING = ["--epochs", "1", "--batch-size", "4", "--lr", "1e-3", "--device", "cpu", "--seed", "3"]
+
+
+def run_command(*arguments):
+    return CliRunner().invoke(skesl, [str(argument) for argument in arguments])
+
+
+def run_process(code):
+    """Run Python code in a new process."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def only_line(stderr):
+    """Return the only error line; everything else on stderr would be a traceback or noise."""
+    (line,) = stderr.splitlines()
+    return line
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tiny matrices are slower on more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_example_dataset(tmp_path_factory.mktemp("data") / "example.h5")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    return write_tiny_text_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory, data, encoder):
+    """The straight line: pretrain, then finetune from it; the folders and both results."""
+    folder = tmp_path_factory.mktemp("runs")
+    pretraining = run_command(
+        "pretrain", data, "--run", folder / "pretrained", "--text-encoder", encoder, *TRAINING, *SMALL
+    )
+    tuning = run_command(
+        "finetune", data, "--run", folder / "tuned", "--from", folder / "pretrained", *TRAINING, "--label", "sentiment"
+    )
+    return folder, pretraining, tuning
+
+
+@pytest.fixture
+def tuned(line, tmp_path):
+    """A copy of the fine-tuned run, to write into."""
+    return shutil.copytree(line[0] / "tuned", tmp_path / "tuned")
+
+
+def test_pretrain_and_finetune_end_with_one_line_about_the_run(line):
+    folder, pretraining, tuning = line
+
+    assert pretraining.exit_code == 0, pretraining.output
+    assert tuning.exit_code == 0, tuning.output
+    assert pretraining.stdout == f"{folder / 'pretrained'}: skesl pretrain on 6 clips, epoch 1 of 1 kept\n"
+    assert tuning.stdout.startswith(f"{folder / 'tuned'}: skesl finetune on 6 clips, epoch 1 of 1 kept (valid mae ")
+    assert len(tuning.stdout.splitlines()) == 1
+
+
+def test_options_reach_the_settings_of_the_run(line):
+    settings = json.loads((line[0] / "tuned" / "config.json").read_text())
+
+    train = {name: settings["train"][name] for name in ("n_epochs", "batch_size", "learning_rate", "seed", "device")}
+    assert train == {"n_epochs": 1, "batch_size": 4, "learning_rate": 1e-3, "seed": 3, "device": "cpu"}
+    assert settings["method_config"]["n_inner"] == 8
+    assert settings["from_run"] == str(line[0] / "pretrained")
+
+
+def test_single_settings_win_over_the_file(data, encoder, tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("[train]\nn_epochs = 1\npatience = 7\nseed = 1\n[method]\nn_inner = 4\nn_layers = 1\n")
+
+    result = run_command(
+        "pretrain",
+        data,
+        *("--run", tmp_path / "run", "--text-encoder", encoder, "--device", "cpu", "--config", file),
+        *("--seed", "2", "--set", "method.n_inner=8"),
+    )
+
+    assert result.exit_code == 0, result.output
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (settings["train"]["patience"], settings["train"]["seed"]) == (7, 2)
+    assert (settings["method_config"]["n_layers"], settings["method_config"]["n_inner"]) == (1, 8)
+
+
+def test_evaluate_prints_a_table_or_json(tuned, data):
+    table = run_command("evaluate", tuned, data, "--device", "cpu")
+    document = run_command("evaluate", tuned, data, "--device", "cpu", "--json")
+
+    assert table.exit_code == document.exit_code == 0
+    values = json.loads(document.stdout)
+    assert (values["part"], values["n_clip"], values["method"]) == ("test", 3, "skesl")
+    assert table.stdout.startswith("skesl on example, test part, 3 clips, label sentiment\n")
+    assert f"{values['metrics']['mae']:.4f}" in table.stdout
+
+
+def test_evaluate_takes_another_part(tuned, data):
+    result = run_command("evaluate", tuned, data, "--split", "train", "--device", "cpu", "--json")
+
+    values = json.loads(result.stdout)
+    assert (values["part"], values["n_clip"]) == ("train", 6)
+
+
+def test_predict_writes_all_clips_into_the_run(tuned, data):
+    result = run_command("predict", tuned, data, "--device", "cpu")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{tuned / 'predictions.csv'}: 12 clips\n"
+    with (tuned / "predictions.csv").open(newline="") as handle:
+        assert [row["clip_id"] for row in csv.DictReader(handle)] == [f"clip_{index:02d}" for index in range(12)]
+
+
+def test_predict_writes_elsewhere_but_replaces_a_file_only_when_asked(tuned, data, tmp_path):
+    target = tmp_path / "new" / "folder" / "predictions.csv"
+    arguments = ["predict", tuned, data, "--split", "valid", "--device", "cpu", "--out", target]
+
+    assert run_command(*arguments).exit_code == 0
+    assert len(target.read_text().splitlines()) == 1 + 3
+    target.write_text("mine")
+    refused = run_command(*arguments)
+    assert refused.exit_code == 3
+    assert only_line(refused.stderr).startswith(f"error: {target}: expected a new output, but it exists")
+    assert target.read_text() == "mine"
+    assert run_command(*arguments, "--overwrite").exit_code == 0
+    assert len(target.read_text().splitlines()) == 1 + 3
+
+
+@pytest.mark.parametrize("command", ["pretrain", "finetune"])
+def test_an_existing_run_is_replaced_only_when_asked(command, tuned, data, encoder):
+    arguments = [command, data, "--run", tuned, "--text-encoder", encoder, *TRAINING, *SMALL]
+    before = (tuned / "weights.safetensors").read_bytes()
+
+    refused = run_command(*arguments)
+    assert refused.exit_code == 3
+    assert only_line(refused.stderr).startswith(f"error: {tuned}: expected a new output, but it exists")
+    assert (tuned / "weights.safetensors").read_bytes() == before
+    assert run_command(*arguments, "--overwrite").exit_code == 0
+    assert (tuned / "weights.safetensors").read_bytes() != before
+
+
+def test_a_mistyped_device_leaves_the_run_that_was_to_be_replaced(tuned, data, encoder):
+    before = (tuned / "weights.safetensors").read_bytes()
+
+    result = run_command("finetune", data, "--run", tuned, "--text-encoder", encoder, "--device", "gpu", "--overwrite")
+
+    assert result.exit_code == 3
+    assert (tuned / "weights.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "univa"], "unknown method 'univa'; known: skesl, text_only"),
+        (["--set", "train.epochs=3"], "unknown key 'epochs'; known: n_epochs, batch_size"),
+        (["--set", "method.layers=3"], "unknown key 'layers'; known: n_layers, share_layers"),
+        (["--set", "trian.seed=3"], "unknown section 'trian'; known: train, method"),
+        (["--epochs", "0"], "n_epochs must be at least 1, got 0"),
+        (["--device", "gpu"], "device: expected auto or one of cpu"),
+        (["--text-encoder", "/no/such/encoder"], "text encoder '/no/such/encoder': expected a folder"),
+        (["--from", "/no/such/run"], "/no/such/run: expected a run folder with config.json"),
+        (["--label", "joy"], "no label 'joy'; known: sentiment"),
+        (["--split-scheme", "folds"], "no split scheme 'folds'; known: default"),
+        (["--config", "/no/such/file.toml"], "/no/such/file.toml: expected a readable TOML file"),
+    ],
+)
+def test_a_wrong_choice_ends_with_its_reason_and_code_3(arguments, message, data, encoder, tmp_path):
+    result = run_command("finetune", data, "--run", tmp_path / "run", "--text-encoder", encoder, *arguments)
+
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_method_without_pretraining_is_refused_with_code_3(data, encoder, tmp_path):
+    result = run_command(
+        "pretrain", data, "--run", tmp_path / "run", "--method", "text_only", "--text-encoder", encoder
+    )
+
+    assert result.exit_code == 3
+    assert only_line(result.stderr) == "error: method 'text_only' has no stage 'pretrain'; its stages: finetune"
+
+
+def test_a_missing_dataset_is_refused_with_code_3(encoder, tmp_path):
+    result = run_command("pretrain", tmp_path / "no.h5", "--run", tmp_path / "run", "--text-encoder", encoder)
+
+    assert result.exit_code == 3
+    assert only_line(result.stderr).startswith(f"error: {tmp_path / 'no.h5'}: expected a dataset file, found none")
+
+
+def test_a_pretrained_run_cannot_be_evaluated(line, data):
+    result = run_command("evaluate", line[0] / "pretrained", data)
+
+    assert result.exit_code == 3
+    assert "expected a fine-tuned run, got stage 'pretrain'; use skesl finetune" in only_line(result.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["finetune"], ["finetune", "data.h5"], ["evaluate", "run", "data.h5", "--split", "dev"], ["fit"]]
+)
+def test_a_wrong_command_line_is_a_usage_error_with_code_2(arguments):
+    result = run_command(*arguments)
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: ")
+
+
+WITHOUT_TORCH = (
+    "import sys; sys.modules['torch'] = None; sys.argv = {argv!r}; from mmfeat_cli.skesl import main; main()"
+)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pretrain", "data.h5", "--run", "run"],
+        ["finetune", "data.h5", "--run", "run"],
+        ["evaluate", "run", "data.h5"],
+        ["predict", "run", "data.h5"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_without_torch_a_command_names_the_extra_in_one_line_with_code_4(arguments):
+    result = run_process(WITHOUT_TORCH.format(argv=["skesl", *arguments]))
+
+    assert result.returncode == 4
+    assert result.stdout == ""
+    assert only_line(result.stderr) == (
+        "error: training and evaluating with skesl needs the package 'torch', which is not installed; "
+        "pip install 'mmfeat[train]'"
+    )
+
+
+@pytest.mark.parametrize("command", [[], ["pretrain"], ["finetune"], ["evaluate"], ["predict"]])
+def test_help_needs_no_torch(command):
+    result = run_process(WITHOUT_TORCH.format(argv=["skesl", *command, "--help"]))
+
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert result.stdout.startswith(" ".join(["Usage: skesl", *command]))
+
+
+def test_the_console_script_evaluates_in_a_process_of_its_own(tuned, data):
+    argv = ["skesl", "evaluate", str(tuned), str(data), "--device", "cpu", "--json"]
+    result = run_process(f"import sys; sys.argv = {argv!r}; from mmfeat_cli.skesl import main; main()")
+
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["n_clip"] == 3

@@ -1,0 +1,215 @@
+"""A build keeps every clip, records every failure, and gives the same content with any number of workers."""
+
+import hashlib
+import json
+
+import h5py
+import numpy as np
+import pytest
+import soundfile
+
+from mmfeat import (
+    BuildConfig,
+    ClipEntry,
+    DatasetInfo,
+    DatasetReader,
+    InputError,
+    OpenFaceConfig,
+    OutputExistsError,
+    StreamStatus,
+    build_dataset,
+    extract_audio,
+    extract_clip,
+    read_audio,
+    read_manifest,
+    read_openface_csv,
+    validate,
+)
+from mmfeat.testing import write_example_manifest, write_openface_csv
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_example_manifest(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def entries(manifest):
+    return read_manifest(manifest)
+
+
+@pytest.fixture(scope="module")
+def built(entries, tmp_path_factory):
+    path = tmp_path_factory.mktemp("built") / "corpus.h5"
+    build_dataset(entries, path, origin={"command": ["mmfeat", "build"]})
+    return path
+
+
+@pytest.fixture
+def silent_wav(tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(0), 16_000)
+    return tmp_path / "silent.wav"
+
+
+def test_a_build_holds_what_the_readers_and_extractors_give(entries, built):
+    with DatasetReader(built) as reader:
+        assert reader.clip_ids == ("clip_0", "clip_1", "clip_2", "clip_3")
+        assert reader.labels("sentiment").values.tolist() == [-3, -2, -1, 0]
+        assert reader.parts("default").tolist() == [0, 0, 1, 2]
+        for index, entry in enumerate(entries):
+            heard = extract_audio(read_audio(entry.audio, 16_000))
+            seen = read_openface_csv(entry.openface)
+            np.testing.assert_array_equal(reader.read("audio", index).values, heard.values)
+            np.testing.assert_array_equal(reader.read("vision", index).values, seen.values)
+        np.testing.assert_array_equal(reader.durations_s, 0.5)
+        assert reader.failures() == ()
+
+
+def test_a_build_is_a_sound_file(built):
+    assert validate(built, level="content").findings == ()
+
+
+def test_the_content_does_not_depend_on_the_number_of_workers(entries, built, tmp_path):
+    build_dataset(entries, tmp_path / "two.h5", n_jobs=2)
+    with DatasetReader(built) as one, DatasetReader(tmp_path / "two.h5") as two:
+        assert one.attributes["content_sha256"] == two.attributes["content_sha256"]
+
+
+def test_the_provenance_says_how_the_file_was_made(built):
+    with DatasetReader(built) as reader:
+        (event,) = reader.events()
+    assert (event["action"], event["command"], event["n_clip"]) == ("build", ["mmfeat", "build"], 4)
+    assert event["config"]["audio"]["hop_length"] == 512
+    assert set(event["versions"]) == {"python", "mmfeat", "librosa", "numpy", "h5py", "soxr"}
+    assert event["start"] <= event["end"]
+
+
+def test_a_failing_clip_is_recorded_and_the_rest_is_built(entries, silent_wav, tmp_path):
+    bad = ClipEntry(clip_id="bad", audio=silent_wav, openface=tmp_path / "none.csv", labels={"sentiment": 1.0})
+    report = build_dataset([entries[0], bad, entries[1]], tmp_path / "a.h5")
+    assert (report.n_clip, report.n_ok) == (3, {"audio": 2, "vision": 2})
+    assert [(clip_id, failure.stream, failure.status) for clip_id, failure in report.failures] == [
+        ("bad", "audio", StreamStatus.EMPTY),
+        ("bad", "vision", StreamStatus.MISSING_SOURCE),
+    ]
+    assert validate(tmp_path / "a.h5", level="content").ok
+    with DatasetReader(tmp_path / "a.h5") as reader:
+        assert reader.clip_ids == ("clip_0", "bad", "clip_1")
+        assert reader.status("audio") == (StreamStatus.OK, StreamStatus.EMPTY, StreamStatus.OK)
+        assert [row[:3] for row in reader.failures()] == [
+            ("bad", "audio", "empty"),
+            ("bad", "vision", "missing_source"),
+        ]
+        assert reader.read("audio", 2).n_frame == 16
+        assert reader.labels("sentiment").present.all()
+
+
+def test_the_summary_counts_and_gives_every_reason(entries, silent_wav, tmp_path):
+    report = build_dataset([entries[0], ClipEntry(clip_id="bad", audio=silent_wav)], tmp_path / "a.h5")
+    assert report.summary() == (
+        f"{tmp_path}/a.h5: 2 clips (audio 1, vision 1); 1 stream(s) failed:\n"
+        f"  bad: audio: {silent_wav}: expected sound, got a file of 0 samples; remove the clip"
+    )
+
+
+def test_a_stream_that_a_clip_did_not_ask_for_is_no_failure(entries, tmp_path):
+    report = build_dataset([entries[0], ClipEntry(clip_id="text", text="Only words.")], tmp_path / "a.h5")
+    assert report.failures == ()
+    with DatasetReader(tmp_path / "a.h5") as reader:
+        assert reader.status("vision") == (StreamStatus.OK, StreamStatus.NOT_REQUESTED)
+
+
+def test_a_dataset_of_texts_needs_no_sound(tmp_path):
+    report = build_dataset([ClipEntry(clip_id="a", text="Fine.")], tmp_path / "a.h5")
+    assert report.summary() == f"{tmp_path}/a.h5: 1 clips (texts and labels only)"
+    with DatasetReader(tmp_path / "a.h5") as reader:
+        assert reader.stream_names == ()
+
+
+def test_the_sound_of_the_video_is_used_where_there_is_no_sound_file(entries):
+    entry = ClipEntry(clip_id="a", video=entries[2].audio, audio=None)
+    assert extract_clip(entry, BuildConfig()).streams["audio"].n_frame == 16
+
+
+def test_the_configuration_reaches_the_streams(entries, tmp_path):
+    config = BuildConfig(openface=OpenFaceConfig(groups=("pose",)))
+    build_dataset(entries[:1], tmp_path / "a.h5", config, info=DatasetInfo(name="mine", language="en"))
+    with DatasetReader(tmp_path / "a.h5") as reader:
+        assert reader.info("vision").feature_names == ("pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz")
+        assert reader.info("vision").config == {"groups": ["pose"], "frame_rate_hz": None}
+        assert (reader.attributes["name"], reader.attributes["language"]) == ("mine", "en")
+
+
+def test_every_clip_passes_the_progress_bar(entries, tmp_path):
+    seen = []
+
+    def track(items, total, description):
+        for clip in items:
+            seen.append((clip.entry.clip_id, total, description))
+            yield clip
+
+    build_dataset(entries[:2], tmp_path / "a.h5", track=track)
+    assert seen == [("clip_0", 2, "clips"), ("clip_1", 2, "clips")]
+
+
+def test_an_existing_output_is_refused_before_anything_is_read(tmp_path):
+    (tmp_path / "a.h5").write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"a.h5: expected a new output"):
+        build_dataset([ClipEntry(clip_id="a", text="Fine.")], tmp_path / "a.h5")
+    assert (tmp_path / "a.h5").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("clips", "message"),
+    [
+        ([], r"a.h5: expected at least one clip to build from, got none"),
+        ([ClipEntry(clip_id="a")], r"expected sound, OpenFace output, texts or labels; the clips have none of them"),
+    ],
+)
+def test_a_build_from_nothing_is_refused(tmp_path, clips, message):
+    with pytest.raises(InputError, match=message):
+        build_dataset(clips, tmp_path / "a.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_build_in_which_everything_fails_leaves_no_file_and_gives_the_reasons(silent_wav, tmp_path):
+    clips = [ClipEntry(clip_id="a", audio=silent_wav), ClipEntry(clip_id="b", openface=write_text(tmp_path))]
+    with pytest.raises(
+        InputError, match=r"expected at least one clip that can be read, got none:\n.*0 samples.*\n.*'name'"
+    ):
+        build_dataset(clips, tmp_path / "a.h5")
+    assert not (tmp_path / "a.h5").exists()
+    assert not (tmp_path / "a.h5.part").exists()
+
+
+def write_text(folder):
+    (folder / "notes.csv").write_text("name,age\nann,30\n")
+    return folder / "notes.csv"
+
+
+def test_an_old_file_outlives_a_build_that_fails(silent_wav, tmp_path):
+    (tmp_path / "a.h5").write_text("mine")
+    with pytest.raises(InputError, match=r"silent.wav: expected sound, got a file of 0 samples"):
+        build_dataset([ClipEntry(clip_id="a", audio=silent_wav)], tmp_path / "a.h5", overwrite=True)
+    assert (tmp_path / "a.h5").read_text() == "mine"
+
+
+def test_a_source_is_remembered_by_name_and_hash(built, entries):
+    with h5py.File(built) as file:
+        assert file["/clips/source"].asstr()[:].tolist() == ["0.wav", "1.wav", "2.wav", "3.wav"]
+        expected = hashlib.sha256(entries[1].audio.read_bytes()).hexdigest()
+        assert file["/clips/source_sha256"].asstr()[1] == expected
+        assert json.loads(file["/streams/audio"].attrs["config"])["sample_rate"] == 16_000
+
+
+def test_a_clip_below_two_hops_is_recorded_as_too_short(tmp_path):
+    soundfile.write(tmp_path / "short.wav", np.full(500, 0.1), 16_000)
+    clip = extract_clip(ClipEntry(clip_id="a", audio=tmp_path / "short.wav"), BuildConfig())
+    assert [(failure.stream, failure.status) for failure in clip.failures] == [("audio", StreamStatus.TOO_SHORT)]
+    assert clip.duration_s == 500 / 16_000
+
+
+def test_a_face_that_was_never_tracked_is_recorded_as_no_face(tmp_path):
+    path = write_openface_csv(tmp_path / "a.csv", n_frame=1)
+    clip = extract_clip(ClipEntry(clip_id="a", openface=path), BuildConfig())
+    assert [(failure.stream, failure.status) for failure in clip.failures] == [("vision", StreamStatus.NO_FACE)]
