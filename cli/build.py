@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ import click
 from .options import (
     ANY_PATH,
     FILE,
+    clip_progress,
     config_option,
+    engine_option,
     jobs_option,
+    json_option,
     out_option,
     overwrite_option,
-    progress_bar,
     set_option,
 )
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 FAILED_CLIPS = 1
 
 preset_option = click.option(
-    "--preset", default="default", show_default=True, help="Audio settings by name: default, skesl-33."
+    "--preset", default="default", show_default=True, help="Audio settings by name; mmfeat presets lists them."
 )
 groups_option = click.option(
     "--groups", default=None, help="OpenFace columns: all, au, pose, gaze, …; several with commas."
@@ -45,6 +48,7 @@ fps_option = click.option(
 @fps_option
 @config_option
 @set_option
+@engine_option
 @jobs_option
 @overwrite_option
 def build(
@@ -55,6 +59,7 @@ def build(
     fps: float | None,
     config_file: Path | None,
     overrides: tuple[str, ...],
+    engine: str,
     n_jobs: int,
     *,
     overwrite: bool,
@@ -64,7 +69,7 @@ def build(
     MANIFEST is a CSV file. Columns: clip_id (the only one that must be there), recording_id, speaker_id,
     position, split, split:NAME, audio, video, openface, text, label:NAME, note:NAME. Paths are relative to the
     manifest's folder. A clip that cannot be read is recorded with its reason; the rest is built and the exit
-    code is 1.
+    code is 1. An interrupted build is continued by the same command.
 
     \b
     Example:
@@ -72,40 +77,89 @@ def build(
     """
     from mmfeat import read_manifest, resolve_build_config
 
-    settings = [*_openface_settings(groups, fps), *overrides]
+    settings = [f"engine={engine}", *_openface_settings(groups, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings)
     _build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite)
 
 
 @click.command("extract-audio")
-@click.argument("paths", type=ANY_PATH, nargs=-1, required=True)
+@click.argument("paths", type=ANY_PATH, nargs=-1)
 @out_option
 @preset_option
+@config_option
 @set_option
+@click.option("--manifest", type=FILE, default=None, help="Take the clips of a manifest instead of PATHS.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Of folders take only files that match.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match.")
+@engine_option
 @jobs_option
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@json_option
 @overwrite_option
 def extract_audio(
     paths: tuple[Path, ...],
     output: Path,
     preset: str,
+    config_file: Path | None,
     overrides: tuple[str, ...],
+    manifest: Path | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    engine: str,
     n_jobs: int,
     *,
+    dry_run: bool,
+    as_json: bool,
     overwrite: bool,
 ) -> None:
     """Extract log-F0, MFCC and CQT chroma of sound and video files into a dataset file.
 
-    PATHS are files and folders; folders are searched through. Ids are the relative paths without suffix.
+    PATHS are files and folders; folders are searched through. Ids are the relative paths without suffix. An
+    interrupted run is continued by the same command. A file that cannot be read is listed with its reason.
 
     \b
     Example:
-      mmfeat extract-audio recordings/ --out sound.h5 --preset skesl-33 --set pitch.f0_max_hz=500
+      mmfeat extract-audio recordings/ --out sound.h5 --preset skesl-33 --set pitch.f0_max_hz=500 -j 2
     """
-    from mmfeat import AUDIO_SUFFIXES, entries_from_paths, resolve_build_config
+    from mmfeat import resolve_build_config
 
-    config = resolve_build_config(preset=preset, overrides=[f"audio.{override}" for override in overrides])
-    entries = entries_from_paths(paths, AUDIO_SUFFIXES, column="audio")
-    _build(entries, output, config, n_jobs, overwrite=overwrite)
+    settings = [f"engine={engine}", *(f"audio.{override}" for override in overrides)]
+    config = resolve_build_config(preset=preset, file=config_file, overrides=settings)
+    entries = _sound_entries(paths, manifest, include, exclude)
+    if dry_run:
+        click.echo(_plan(entries, output, config))
+        return
+    _build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json)
+
+
+def _sound_entries(
+    paths: tuple[Path, ...], manifest: Path | None, include: tuple[str, ...], exclude: tuple[str, ...]
+) -> Sequence[ClipEntry]:
+    """Return the clips of the command line, of sound alone."""
+    from mmfeat import AUDIO_SUFFIXES, entries_from_paths, read_manifest
+
+    if (manifest is None) == (not paths):
+        raise click.UsageError("expected PATHS or --manifest, one of the two")
+    if manifest is None:
+        return entries_from_paths(paths, AUDIO_SUFFIXES, column="audio", include=include, exclude=exclude)
+    return [replace(entry, openface=None) for entry in read_manifest(manifest)]
+
+
+def _plan(entries: Sequence[ClipEntry], output: Path, config: BuildConfig) -> str:
+    """Return what would be done, as one fact a line."""
+    from mmfeat import engine_for
+
+    paths = [path for entry in entries if (path := entry.audio or entry.video) is not None]
+    n_byte = sum(path.stat().st_size for path in paths if path.is_file())
+    audio = config.audio
+    facts = {
+        "clips": f"{len(entries)}, {len(paths)} with sound, {n_byte / 1e6:.1f} MB",
+        "columns": f"{len(audio.feature_names)}: {', '.join(audio.features)}",
+        "grid": f"{audio.sample_rate} Hz, a frame every {1000 * audio.hop_s:g} ms",
+        "engine": engine_for(audio, config.engine),
+        "output": f"{output}{' (exists)' if output.exists() else ''}",
+    }
+    return "\n".join(f"{title:<8} {fact}" for title, fact in facts.items())
 
 
 @click.command("parse-openface")
@@ -149,7 +203,15 @@ def _openface_settings(groups: str | None, fps: float | None) -> list[str]:
     return settings
 
 
-def _build(entries: Sequence[ClipEntry], output: Path, config: BuildConfig, n_jobs: int, *, overwrite: bool) -> None:
+def _build(
+    entries: Sequence[ClipEntry],
+    output: Path,
+    config: BuildConfig,
+    n_jobs: int,
+    *,
+    overwrite: bool,
+    as_json: bool = False,
+) -> None:
     """Build, print the report, and end with 1 where clips failed."""
     from mmfeat import build_dataset
 
@@ -159,9 +221,9 @@ def _build(entries: Sequence[ClipEntry], output: Path, config: BuildConfig, n_jo
         config,
         n_jobs=n_jobs,
         overwrite=overwrite,
-        track=progress_bar,
+        track=clip_progress,
         origin={"command": sys.argv},
     )
-    click.echo(report.summary())
+    click.echo(report.to_json() if as_json else report.summary())
     if report.failures:
         click.get_current_context().exit(FAILED_CLIPS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -41,6 +41,39 @@ def validate(file: Path, level: Literal["structure", "content"], *, as_json: boo
 
 
 @click.command()
+@json_option
+def presets(*, as_json: bool) -> None:
+    """List the audio presets with every value.
+
+    \b
+    Example:
+      mmfeat presets --json
+    """
+    from mmfeat import AUDIO_PRESETS, config_to_dict
+
+    values = {name: config_to_dict(config) for name, config in AUDIO_PRESETS.items()}
+    click.echo(json.dumps(values, indent=2) if as_json else _table(values))
+
+
+def _table(presets: dict[str, dict[str, Any]]) -> str:
+    """Return settings as lines of section.key and one column a preset."""
+    rows: dict[str, list[str]] = {}
+    for settings in presets.values():
+        for key, value in settings.items():
+            pairs = value.items() if isinstance(value, dict) else [(None, value)]
+            for name, item in pairs:
+                text = ",".join(item) if isinstance(item, list) else json.dumps(item)
+                rows.setdefault(f"{key}.{name}" if name else key, []).append(text)
+    width = max(map(len, rows))
+    columns = [max(len(name), *(len(row[i]) for row in rows.values())) for i, name in enumerate(presets)]
+    lines = [("", list(presets)), *rows.items()]
+    return "\n".join(
+        f"{key:<{width}}  " + "  ".join(f"{cell:<{size}}" for cell, size in zip(cells, columns, strict=True)).rstrip()
+        for key, cells in lines
+    )
+
+
+@click.command()
 @click.argument("file", type=FILE)
 @json_option
 def describe(file: Path, *, as_json: bool) -> None:
@@ -50,8 +83,7 @@ def describe(file: Path, *, as_json: bool) -> None:
     Example:
       mmfeat describe clips.h5 --json
     """
-    from mmfeat import describe as describe_file
-    from mmfeat import format_description
+    from mmfeat import describe as describe_file, format_description
 
     description = describe_file(file)
     click.echo(json.dumps(description, indent=2) if as_json else format_description(description))

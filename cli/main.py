@@ -12,9 +12,9 @@ from mmfeat.plugins import COMMANDS, discover, load
 
 from .boundary import BoundaryGroup
 from .build import build, extract_audio, parse_openface
-from .inspect import describe, validate
+from .inspect import describe, presets, validate
 
-BUILT_IN = (build, describe, extract_audio, parse_openface, validate)
+BUILT_IN = (build, describe, extract_audio, parse_openface, presets, validate)
 
 
 class PluginGroup(BoundaryGroup):

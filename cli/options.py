@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from mmfeat import ClipFeatures
 
 Item = TypeVar("Item")
 
@@ -31,6 +36,13 @@ set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting; may be repeated."
 )
 config_option = click.option("--config", "config_file", type=FILE, help="Settings as a TOML file.")
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["fast", "librosa"]),
+    default="fast",
+    show_default=True,
+    help="Both give librosa's values; fast is ours.",
+)
 label_option = click.option("--label", default=None, help="Label to learn, where the file has several.")
 scheme_option = click.option(
     "--split-scheme", "scheme", default="default", show_default=True, help="Split scheme of the file."
@@ -48,3 +60,19 @@ def progress_bar(items: Iterable[Item], total: int, description: str) -> Iterabl
         items, total=total, desc=description, disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False
     )
     return bar
+
+
+def clip_progress(clips: Iterable[ClipFeatures], total: int, description: str) -> Iterator[ClipFeatures]:
+    """Show rate, time left, failures and speed against the sound's own on stderr while ``clips`` are consumed."""
+    from tqdm import tqdm
+
+    bar = tqdm(total=total, desc=description, disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False)
+    started, sound_s, n_failed = time.perf_counter(), 0.0, 0
+    with bar:
+        for clip in clips:
+            sound_s += 0.0 if math.isnan(clip.duration_s) else clip.duration_s
+            n_failed += len(clip.failures)
+            speed = sound_s / (time.perf_counter() - started)
+            bar.set_postfix_str(f"{n_failed} failed, {speed:.0f} x real time", refresh=False)
+            bar.update()
+            yield clip

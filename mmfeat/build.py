@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mmfeat.audio import audio_stream_info, extract_audio, read_audio
+from mmfeat.audio import audio_stream_info, extract_audio, prepare_engine, read_audio
 from mmfeat.build_config import BuildConfig
-from mmfeat.config import config_to_dict
+from mmfeat.config import config_sha256, config_to_dict
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.types import (
@@ -29,6 +30,9 @@ from mmfeat.types import (
 )
 from mmfeat.vision import openface_stream_info, read_openface_csv
 
+_ENTRY_FIELDS = tuple(entry.name for entry in fields(ClipEntry))
+_CONTENT_VERSIONS = ("mmfeat", "librosa", "numpy", "soxr")
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuildReport:
@@ -39,17 +43,35 @@ class BuildReport:
         n_clip: clips in the file, failed ones included.
         n_ok: clips with each stream.
         failures: (clip id, failure) of every stream that could not be read.
+        n_continued: clips that an interrupted run of the same build had finished.
     """
 
     path: Path
     n_clip: int
     n_ok: Mapping[str, int]
     failures: tuple[tuple[str, StreamFailure], ...]
+    n_continued: int = 0
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        rows = [
+            {
+                "clip_id": clip_id,
+                "stream": failure.stream,
+                "code": failure.status.name.lower(),
+                "reason": failure.message,
+            }
+            for clip_id, failure in self.failures
+        ]
+        counts = {"n_clip": self.n_clip, "n_ok": dict(self.n_ok), "n_continued": self.n_continued}
+        return json.dumps({"path": str(self.path), **counts, "failures": rows}, indent=2)
 
     def summary(self) -> str:
         """Return what was built and every failure with its reason."""
         streams = ", ".join(f"{name} {count}" for name, count in self.n_ok.items()) or "texts and labels only"
         built = f"{self.path}: {self.n_clip} clips ({streams})"
+        if self.n_continued:
+            built += f", {self.n_continued} of them from an interrupted run"
         if not self.failures:
             return built
         reasons = [f"{clip_id}: {failure.stream}: {failure.message}" for clip_id, failure in self.failures]
@@ -68,6 +90,8 @@ def build_dataset(
     origin: Mapping[str, Any] | None = None,
 ) -> BuildReport:
     """Extract every stream of every clip into one dataset file.
+
+    An interrupted build is continued by the same call: same clips, settings, versions and unchanged files.
 
     A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
     there is an OpenFace path. A stream that fails is recorded with its reason and the clip keeps its row. The
@@ -99,18 +123,17 @@ def build_dataset(
         labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
         schemes=_names(entry.splits for entry in entries),
         overwrite=overwrite,
+        fingerprint=_fingerprint(entries, config),
     )
-    n_ok = {stream.name: 0 for stream in _stream_infos(entries, config)}
-    failures: list[tuple[str, StreamFailure]] = []
     with writer:
-        for clip in track(_extract_all(entries, config, n_jobs), len(entries), "clips"):
+        done = writer.restore(entries)
+        for clip in track(_extract_all(entries[len(done) :], config, n_jobs), len(entries) - len(done), "clips"):
             writer.write(clip)
-            for name in clip.streams:
-                n_ok[name] += 1
-            failures += [(clip.entry.clip_id, failure) for failure in clip.failures]
+        failures = writer.failures
+        n_ok = writer.n_ok
         _refuse_an_empty_dataset(entries, n_ok, failures)
         writer.add_event(_event(config, started, len(entries), failures, origin or {}))
-    return BuildReport(path=output, n_clip=len(entries), n_ok=n_ok, failures=tuple(failures))
+    return BuildReport(path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done))
 
 
 def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
@@ -133,7 +156,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
         nonlocal duration_s
         waveform = read_audio(source, config.audio.sample_rate)  # type: ignore[arg-type]
         duration_s = waveform.duration_s
-        return extract_audio(waveform, config.audio)
+        return extract_audio(waveform, config.audio, engine=config.engine)
 
     source = entry.audio or entry.video
     if source is not None:
@@ -156,6 +179,7 @@ def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int)
         return
     import joblib
 
+    prepare_engine(config.audio, config.engine)  # compiled once here, loaded from the cache by every worker
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
     yield from parallel(joblib.delayed(extract_clip)(entry, config) for entry in entries)
 
@@ -163,7 +187,7 @@ def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int)
 def _stream_infos(entries: Sequence[ClipEntry], config: BuildConfig) -> list[StreamInfo]:
     infos = []
     if any(entry.audio or entry.video for entry in entries):
-        infos.append(audio_stream_info(config.audio))
+        infos.append(audio_stream_info(config.audio, engine=config.engine))
     if any(entry.openface for entry in entries):
         infos.append(openface_stream_info(config.openface))
     return infos
@@ -209,6 +233,18 @@ def _event(
             **{name: version(name) for name in ("mmfeat", "librosa", "numpy", "h5py", "soxr")},
         },
     }
+
+
+def _fingerprint(entries: Sequence[ClipEntry], config: BuildConfig) -> str:
+    """Return a hash of everything that decides the content: clips, their files' sizes and times, settings, versions."""
+    clips = [[str(getattr(entry, name)) for name in _ENTRY_FIELDS] + [_stamp(entry)] for entry in entries]
+    versions = {name: version(name) for name in _CONTENT_VERSIONS}
+    return config_sha256({"clips": clips, "config": config_to_dict(config), "versions": versions})
+
+
+def _stamp(entry: ClipEntry) -> list[list[int]]:
+    paths = [path for path in (entry.audio, entry.video, entry.openface) if path is not None and path.is_file()]
+    return [[path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
 
 
 def _file_sha256(path: Path | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmfeat.audio import AUDIO_PRESETS, AudioFeatureConfig
+from mmfeat.audio import AUDIO_PRESETS, AudioFeatureConfig, Engine
 from mmfeat.config import config_from_mapping, config_to_dict, merge_mappings, merge_overrides, read_toml
 from mmfeat.errors import ConfigError
 from mmfeat.vision import OpenFaceConfig
@@ -17,6 +17,7 @@ class BuildConfig:
     """How the streams are extracted."""
 
     audio: AudioFeatureConfig = field(default_factory=AudioFeatureConfig)
+    engine: Engine = "fast"  # of the audio features; both give the same values
     openface: OpenFaceConfig = field(default_factory=OpenFaceConfig)
 
 
@@ -27,7 +28,7 @@ def resolve_build_config(
 
     Args:
         preset: a name of ``AUDIO_PRESETS``.
-        file: a TOML file with the sections ``audio`` and ``openface``.
+        file: a TOML file with ``engine`` and the sections ``audio`` and ``openface``.
         overrides: ``section.key=value``, for example ``audio.pitch.f0_min_hz=60``.
 
     Raises:

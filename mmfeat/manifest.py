@@ -26,6 +26,7 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mmfeat.errors import InputError, ManifestError
@@ -65,13 +66,23 @@ def read_manifest(path: Path | str) -> list[ClipEntry]:
     return entries
 
 
-def entries_from_paths(paths: Sequence[Path], suffixes: Iterable[str], *, column: str) -> list[ClipEntry]:
+def entries_from_paths(
+    paths: Sequence[Path],
+    suffixes: Iterable[str],
+    *,
+    column: str,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> list[ClipEntry]:
     """Return one clip for each file, folders searched through; ids are relative paths without suffix.
 
     Args:
         paths: files and folders.
         suffixes: which files of a folder count, in lower case with the dot.
         column: ``audio``, ``video`` or ``openface``: what the files are.
+        include: patterns such as ``*_close.wav``; of a folder's files only those that match one are taken. A pattern is
+            held against the name and against the path inside the folder.
+        exclude: patterns; files that match one are left out.
 
     Raises:
         InputError: a path does not exist, nothing was found, or two files would have the same id.
@@ -80,8 +91,10 @@ def entries_from_paths(paths: Sequence[Path], suffixes: Iterable[str], *, column
     found: list[tuple[str, Path]] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in wanted and file.is_file())
-            found += [(file.relative_to(path).with_suffix("").as_posix(), file) for file in inside]
+            for file in sorted(path.rglob("*")):
+                place = file.relative_to(path)
+                if file.suffix.lower() in wanted and not file.is_dir() and _chosen(place, include, exclude):
+                    found.append((place.with_suffix("").as_posix(), file))
         elif path.exists():
             found.append((path.stem, path))
         else:
@@ -93,6 +106,15 @@ def entries_from_paths(paths: Sequence[Path], suffixes: Iterable[str], *, column
         files = [str(file) for clip_id, file in found if clip_id == doubled[0]]
         raise InputError(f"{files[0]} and {files[1]} would both be clip {doubled[0]!r}; give their common folder")
     return [_path_entry(clip_id, file, column) for clip_id, file in found]
+
+
+def _chosen(place: Path, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Return whether a file inside a folder is wanted."""
+
+    def matches(pattern: str) -> bool:
+        return fnmatchcase(place.name, pattern) or fnmatchcase(place.as_posix(), pattern)
+
+    return (not include or any(map(matches, include))) and not any(map(matches, exclude))
 
 
 def _path_entry(clip_id: str, file: Path, column: str) -> ClipEntry:

@@ -56,7 +56,20 @@ ALLOWED = {
 }
 # package: third-party packages that it may import
 EXTERNAL = {
-    "mmfeat": {"av", "h5py", "joblib", "lazy_loader", "librosa", "numpy", "soundfile", "soxr"},
+    "mmfeat": {
+        "av",
+        "filelock",
+        "h5py",
+        "joblib",
+        "lazy_loader",
+        "librosa",
+        "llvmlite",
+        "numba",
+        "numpy",
+        "scipy",
+        "soundfile",
+        "soxr",
+    },
     "mmfeat_schemas": set(),
     "skesl": {
         "accelerate",

@@ -1,7 +1,15 @@
 """Sound: reading any file, and log-F0, MFCC and CQT chroma on one common frame grid."""
 
-from mmfeat.audio.config import AUDIO_PRESETS, AudioFeatureConfig, ChromaConfig, MfccConfig, PitchConfig
-from mmfeat.audio.extract import audio_stream_info, extract_audio
+from mmfeat.audio.config import (
+    AUDIO_PRESETS,
+    AudioFeatureConfig,
+    ChromaConfig,
+    LogMelConfig,
+    MfccConfig,
+    PitchConfig,
+    ZeroCrossingConfig,
+)
+from mmfeat.audio.extract import Engine, audio_stream_info, engine_for, extract_audio, prepare_engine
 from mmfeat.audio.read import AUDIO_SUFFIXES, read_audio
 
 __all__ = [
@@ -9,9 +17,14 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "AudioFeatureConfig",
     "ChromaConfig",
+    "Engine",
+    "LogMelConfig",
     "MfccConfig",
     "PitchConfig",
+    "ZeroCrossingConfig",
     "audio_stream_info",
+    "engine_for",
     "extract_audio",
+    "prepare_engine",
     "read_audio",
 ]

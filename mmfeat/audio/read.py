@@ -1,102 +1,113 @@
-"""Read the sound of any file: soundfile first, PyAV (FFmpeg in this process) for the rest."""
+"""Read the sound of any file as mono samples at a chosen rate."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from mmfeat.errors import ClipError
+from mmfeat.audio.decode import open_sound
+from mmfeat.errors import ClipError, InputError
 from mmfeat.types import Float32Array, StreamStatus, Waveform
 
 AUDIO_SUFFIXES = frozenset(
-    {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".mkv", ".avi", ".mpg", ".wmv", ".webm", ".mov"}
-)  # fmt: skip
+    ".wav .flac .ogg .opus .mp3 .m4a .aac .aiff .wma .mp4 .mkv .avi .mpg .mpeg .wmv .webm .mov".split()  # noqa: SIM905
+)
+_SAMPLE_RATES_HZ = (1_000, 768_000)  # outside, the header is damaged
 
 
-def read_audio(path: Path | str, sample_rate: int | None = None) -> Waveform:
+def read_audio(
+    path: Path | str, sample_rate: int | None = None, *, start_s: float = 0.0, end_s: float | None = None
+) -> Waveform:
     """Return the sound of a file as mono samples.
 
-    Channels are averaged. Where ``sample_rate`` differs from the file's rate the samples are resampled with
-    soxr in its HQ quality, as ``librosa.load`` does.
+    The first audio stream is read, its channels are averaged. Where ``sample_rate`` differs from the file's rate
+    the samples are resampled with soxr in its HQ quality, as ``librosa.load`` does. The file is decoded in blocks:
+    no more is held in memory than the samples that are returned.
 
     Args:
         path: wav, flac, ogg, mp3, or any container that FFmpeg reads (mp4, mkv, avi, mpg, wmv, webm).
         sample_rate: wanted rate in Hz; None keeps the file's own.
+        start_s: where to begin, in seconds from the start of the file.
+        end_s: where to end, in seconds; the end of the file where None.
 
     Returns:
         float32 samples in [-1, 1], shape (n_samples,).
 
     Raises:
-        ClipError: the file is missing, holds no sound, holds no samples or cannot be decoded.
+        ClipError: the file is missing, unreadable, holds no sound or no samples, is cut off, or cannot be decoded.
+        InputError: the times are negative, not finite or in the wrong order.
     """
     path = Path(path)
+    _check_times(start_s, end_s)
     _check_file(path)
-    samples, file_rate = _decode(path)
-    if samples.size == 0:
-        raise ClipError(f"{path}: expected sound, got a file of 0 samples; remove the clip", StreamStatus.EMPTY)
+    with open_sound(path, start_s=start_s) as sound:
+        _check_rate(path, sound.sample_rate)
+        n_wanted = None if end_s is None else round(end_s * sound.sample_rate) - round(start_s * sound.sample_rate)
+        blocks = sound.blocks if n_wanted is None else _limited(sound.blocks, n_wanted)
+        rate = sample_rate or sound.sample_rate
+        if rate != sound.sample_rate:
+            blocks = _resampled(blocks, sound.sample_rate, rate)
+        pieces = list(blocks)
+    samples = np.concatenate(pieces) if len(pieces) > 1 else np.array(pieces[0] if pieces else [], dtype=np.float32)
+    if not samples.size:
+        span = "" if start_s == 0.0 and end_s is None else f" from {start_s:g} s to {end_s or math.inf:g} s"
+        raise ClipError(f"{path}: expected sound, got 0 samples{span}; remove the clip", StreamStatus.EMPTY)
     n_bad = int(samples.size - np.isfinite(samples).sum())
     if n_bad:
         raise ClipError(
             f"{path}: expected finite samples, got {n_bad} NaN or infinite of {samples.size}; repair the file",
             StreamStatus.DECODE_ERROR,
         )
-    if sample_rate is not None and sample_rate != file_rate:
-        import soxr
+    return Waveform(samples=np.ascontiguousarray(samples, dtype=np.float32), sample_rate=rate)
 
-        samples = soxr.resample(samples, file_rate, sample_rate, quality="HQ")
-        file_rate = sample_rate
-    return Waveform(samples=np.ascontiguousarray(samples, dtype=np.float32), sample_rate=file_rate)
+
+def _check_times(start_s: float, end_s: float | None) -> None:
+    end = math.inf if end_s is None else end_s
+    if not (0.0 <= start_s < end and math.isfinite(start_s)):
+        raise InputError(f"expected 0 <= start_s < end_s in seconds, got {start_s!r} and {end_s!r}")
 
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
         raise ClipError(f"{path}: expected a sound file, found none; correct the path", StreamStatus.MISSING_SOURCE)
-    if path.stat().st_size == 0:
+    try:
+        with path.open("rb") as handle:
+            first = handle.read(1)
+    except OSError as error:
+        raise ClipError(
+            f"{path}: expected a file that may be read, got {error.strerror!r}; change its permissions",
+            StreamStatus.DECODE_ERROR,
+        ) from error
+    if not first:
         raise ClipError(f"{path}: expected sound, got a file of 0 bytes; copy it again", StreamStatus.EMPTY)
 
 
-def _decode(path: Path) -> tuple[Float32Array, int]:
-    """Return mono samples and their rate in Hz."""
-    import soundfile
-
-    try:
-        samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-        return samples.mean(axis=1), int(sample_rate)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        return _decode_with_ffmpeg(path, first_reason=str(error))
-
-
-def _decode_with_ffmpeg(path: Path, *, first_reason: str) -> tuple[Float32Array, int]:
-    """Decode the first audio stream with PyAV."""
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise ClipError(
-                    f"{path}: expected an audio stream, got {len(container.streams)} stream(s) without sound; "
-                    "leave the audio cell of this clip empty",
-                    StreamStatus.MISSING_SOURCE,
-                )
-            stream = container.streams.audio[0]
-            resampler = av.AudioResampler(format="fltp", layout=stream.layout.name, rate=stream.rate)
-            blocks = [
-                _mono(block) for frame in [*container.decode(stream), None] for block in resampler.resample(frame)
-            ]
-            sample_rate = int(stream.rate)
-    except (av.FFmpegError, ValueError) as error:
+def _check_rate(path: Path, sample_rate: int) -> None:
+    low, high = _SAMPLE_RATES_HZ
+    if not low <= sample_rate <= high:
         raise ClipError(
-            f"{path}: expected a readable sound or video file, got {path.stat().st_size} bytes that neither "
-            f"soundfile ({first_reason.rstrip('.')}) nor FFmpeg ({error}) decodes; convert or remove it",
+            f"{path}: expected a sample rate from {low} to {high} Hz, got {sample_rate}; the header is damaged",
             StreamStatus.DECODE_ERROR,
-        ) from error
-    samples = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
-    return samples, sample_rate
+        )
 
 
-def _mono(block: object) -> Float32Array:
-    """Return the mean over the channels of a planar float frame."""
-    planes: npt.NDArray[np.float32] = block.to_ndarray()  # type: ignore[attr-defined]
-    return np.asarray(planes.mean(axis=0), dtype=np.float32)
+def _limited(blocks: Iterator[Float32Array], n_sample: int) -> Iterator[Float32Array]:
+    """Yield the first ``n_sample`` samples."""
+    for block in blocks:
+        yield block[:n_sample]
+        n_sample -= block.size
+        if n_sample <= 0:
+            return
+
+
+def _resampled(blocks: Iterator[Float32Array], rate: int, wanted_rate: int) -> Iterator[Float32Array]:
+    """Yield the blocks at another rate; the same samples as resampling the whole at once."""
+    import soxr
+
+    stream = soxr.ResampleStream(rate, wanted_rate, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(block, dtype=np.float32))
+    yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)

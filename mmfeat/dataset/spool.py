@@ -6,7 +6,7 @@ until then, and memory stays bounded whatever the number of clips.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,15 +25,24 @@ class StreamSpool:
     Args:
         info: columns and origin of the stream.
         folder: where the flat files are kept until ``store``.
+        rows: (frames, status) of clips that an interrupted run committed; what lies behind them is cut off.
     """
 
-    def __init__(self, info: StreamInfo, folder: Path) -> None:
+    def __init__(self, info: StreamInfo, folder: Path, rows: Iterable[tuple[int, StreamStatus]] = ()) -> None:
         self.info = info
         self.offsets: list[int] = [0]
         self.status: list[StreamStatus] = []
+        for n_frame, status in rows:
+            self.offsets.append(self.offsets[-1] + n_frame)
+            self.status.append(status)
         self._columns: dict[str, tuple[BinaryIO, np.dtype[Any]]] = {}
         for column, dtype in self._column_types().items():
-            handle = (folder / f"{info.name}.{column}").open("w+b")
+            path = folder / f"{info.name}.{column}"
+            path.touch()
+            handle = path.open("r+b")
+            width = len(info.feature_names) if column == "values" else 1
+            handle.truncate(self.offsets[-1] * width * np.dtype(dtype).itemsize)
+            handle.seek(0, 2)
             self._columns[column] = (handle, np.dtype(dtype))
 
     def append(self, features: FrameFeatures | None, status: StreamStatus) -> None:
@@ -52,7 +61,13 @@ class StreamSpool:
             if values is None:
                 raise SchemaError(f"stream {self.info.name!r}: expected {column} for every clip, got none")
             handle.write(np.ascontiguousarray(values, dtype=dtype).tobytes())
+            handle.flush()
         self.offsets.append(self.offsets[-1] + features.n_frame)
+
+    @property
+    def n_frame_of_last(self) -> int:
+        """Frames of the clip that was added last."""
+        return self.offsets[-1] - self.offsets[-2]
 
     def store(self, group: h5py.Group) -> None:
         """Copy the frames into contiguous datasets of ``group``."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,10 +17,11 @@ import numpy as np
 
 from mmfeat.config import config_sha256
 from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
 from mmfeat.dataset.spool import StreamSpool
-from mmfeat.errors import InputError, OutputExistsError, SchemaError
-from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamInfo, StreamStatus
+from mmfeat.errors import MmfeatError, OutputExistsError, SchemaError
+from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamFailure, StreamInfo, StreamStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class DatasetWriter:
     """Writes a dataset file; a context manager.
 
     Frames are spooled to ``NAME.part/`` and assembled at the end; then the finished file is flushed to disk and
-    renamed. When the block is left by an exception, nothing remains.
+    renamed. At any kill the finished file is either absent or whole. Two writers of one file exclude each other.
 
     Args:
         path: the file to make.
@@ -57,10 +58,12 @@ class DatasetWriter:
         labels: the labels that clips may have.
         schemes: names of the split schemes.
         overwrite: replace an existing file.
+        fingerprint: of everything that decides the content; where it is given, an interrupted run is continued by the
+            next one with the same fingerprint (see ``restore``).
 
     Raises:
         OutputExistsError: the file exists and ``overwrite`` is false.
-        InputError: nothing can be written there.
+        InputError: nothing can be written there, or another process writes this file.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class DatasetWriter:
         labels: Sequence[LabelInfo] = (),
         schemes: Sequence[str] = (),
         overwrite: bool = False,
+        fingerprint: str = "",
     ) -> None:
         if path.exists() and not overwrite:
             raise OutputExistsError(path)
@@ -82,14 +86,11 @@ class DatasetWriter:
         self._events: list[str] = []
         self._clips: list[ClipFeatures] = []
         self._known_ids: set[str] = set()
-        self._part = path.with_name(path.name + ".part")
-        shutil.rmtree(self._part, ignore_errors=True)
-        try:
-            self._part.mkdir(parents=True)
-        except OSError as error:
-            message = f"{path}: expected a place to write a file, got {error.strerror!r}; choose another name"
-            raise InputError(message) from error
-        self._spools = {stream.name: StreamSpool(stream, self._part) for stream in streams}
+        self._part = PartFolder(path, fingerprint)
+        self._spools = {
+            stream.name: StreamSpool(stream, self._part.path, _committed_rows(self._part.records, stream.name))
+            for stream in streams
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -100,13 +101,32 @@ class DatasetWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        finished = False
         try:
             if error_type is None:
                 self._finish()
+                finished = True
         finally:
             for spool in self._spools.values():
                 spool.close()
-            shutil.rmtree(self._part, ignore_errors=True)
+            # An error of the project will come again; whatever else stopped us, the next run goes on from here.
+            refused = error_type is not None and issubclass(error_type, MmfeatError)
+            self._part.close(discard=finished or refused or not self._part.keeps)
+
+    def restore(self, entries: Sequence[ClipEntry]) -> list[ClipFeatures]:
+        """Return the clips that an interrupted run has committed, without their frames; they need not be written again.
+
+        Args:
+            entries: the clips of the build, in the order in which they are written.
+        """
+        for entry, record in zip(entries, self._part.records, strict=False):
+            failures = tuple(
+                StreamFailure(stream=stream, status=StreamStatus[code.upper()], message=message)
+                for stream, code, message in record["failures"]
+            )
+            duration_s = float("nan") if record["duration_s"] is None else record["duration_s"]
+            self._remember(entry, failures, duration_s, record["source_sha256"])
+        return list(self._clips)
 
     def write(self, clip: ClipFeatures) -> None:
         """Add one clip; its frames go to disk at once.
@@ -125,15 +145,34 @@ class DatasetWriter:
             features = clip.streams.get(name)
             absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
             spool.append(features, absent if features is None else StreamStatus.OK)
-        self._known_ids.add(clip_id)
-        self._clips.append(
-            ClipFeatures(
-                entry=clip.entry,
-                failures=clip.failures,
-                duration_s=clip.duration_s,
-                source_sha256=clip.source_sha256,
-            )
+        self._remember(clip.entry, clip.failures, clip.duration_s, clip.source_sha256)
+        self._part.commit(
+            {
+                "clip_id": clip_id,
+                "streams": {name: (spool.n_frame_of_last, spool.status[-1]) for name, spool in self._spools.items()},
+                "failures": [(failure.stream, failure.status.name, failure.message) for failure in clip.failures],
+                "duration_s": None if math.isnan(clip.duration_s) else clip.duration_s,
+                "source_sha256": clip.source_sha256,
+            }
         )
+
+    def _remember(
+        self, entry: ClipEntry, failures: tuple[StreamFailure, ...], duration_s: float, source_sha256: str
+    ) -> None:
+        self._known_ids.add(entry.clip_id)
+        self._clips.append(
+            ClipFeatures(entry=entry, failures=failures, duration_s=duration_s, source_sha256=source_sha256)
+        )
+
+    @property
+    def failures(self) -> tuple[tuple[str, StreamFailure], ...]:
+        """(Clip id, failure) of every stream that could not be read, so far."""
+        return tuple((clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures)
+
+    @property
+    def n_ok(self) -> dict[str, int]:
+        """Number of clips with each stream, so far."""
+        return {name: spool.status.count(StreamStatus.OK) for name, spool in self._spools.items()}
 
     def add_event(self, event: Mapping[str, Any]) -> None:
         """Add a provenance event."""
@@ -141,7 +180,7 @@ class DatasetWriter:
 
     def _finish(self) -> None:
         """Assemble the file in the part folder, flush it to disk and rename it."""
-        unfinished = self._part / "dataset.h5"
+        unfinished = self._part.path / "dataset.h5"
         with h5py.File(unfinished, "w", libver=("v108", "v110")) as file:
             self._store_root(file)
             self._store_clips(file)
@@ -232,6 +271,12 @@ class DatasetWriter:
         if found is None:
             raise SchemaError(f"{path}: the specification has no such dataset")
         file.create_dataset(path, data=values, shape=(len(values),), dtype=storage_type(found[0]))
+
+
+def _committed_rows(records: Sequence[Mapping[str, Any]], stream: str) -> list[tuple[int, StreamStatus]]:
+    """Return (frames, status) of one stream in each clip of a journal."""
+    rows = [record["streams"][stream] for record in records]
+    return [(int(n_frame), StreamStatus(status)) for n_frame, status in rows]
 
 
 def _recording_disjoint(entries: Sequence[ClipEntry], parts: Sequence[Split]) -> bool:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from skesl.lexicon import SentimentWord, find_sentiment_words, load_lexicon
 from skesl.masking import SpecialTokens, mask_sentiment_word, plain_ids

@@ -5,8 +5,7 @@ import inspect
 import librosa
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmfeat import AUDIO_PRESETS, AudioFeatureConfig, ClipError, InputError, StreamStatus, Waveform, extract_audio
 from mmfeat.audio import audio_stream_info
