@@ -48,6 +48,8 @@ def predict(
 ) -> None:
     """Write what RUN predicts for the clips of DATA: clip_id, prediction, label.
 
+    Without --out the run's own predictions.csv, which holds its last predictions, is replaced.
+
     \b
     Example:
       skesl predict runs/mosi new_clips.h5 --out new_clips.csv

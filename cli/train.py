@@ -61,7 +61,7 @@ def pretrain(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
     """Pretrain a method without labels on DATA, a dataset file made by mmfeat.
 
     Clips of the valid and test parts are left out. Settings: --config FILE.toml with the sections [train] and
-    [method], single ones with --set train.patience=5 or --set method.n_layers=2.
+    [method], single ones with --set train.max_text_tokens=64 or --set method.n_layers=2.
 
     \b
     Example:

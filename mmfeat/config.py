@@ -6,6 +6,7 @@ configurations. An unknown key is an error that names the known ones, and all fa
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -71,7 +72,7 @@ def merge_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dic
     Raises:
         ConfigError: an override has no ``=``, or goes through a key that is no section.
     """
-    merged = json.loads(json.dumps(mapping))
+    merged = copy.deepcopy(dict(mapping))
     for override in overrides:
         dotted, equals, text = override.partition("=")
         if not equals or not dotted.strip():
@@ -83,7 +84,7 @@ def merge_overrides(mapping: Mapping[str, Any], overrides: Iterable[str]) -> dic
             if not isinstance(node, dict):
                 raise ConfigError(f"override {override!r}: {section!r} is a value, not a section")
         node[key] = _toml_value(text.strip())
-    return cast("dict[str, Any]", merged)
+    return merged
 
 
 def merge_mappings(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-from mmfeat import OutputExistsError, config_from_mapping
+from mmfeat import InputError, OutputExistsError, config_from_mapping
 from skesl.errors import CheckpointError
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
@@ -25,6 +25,7 @@ from skesl.text import TextEncoder, restore_text_encoder, save_text_encoder
 
 FORMAT = "skesl-run"
 FORMAT_VERSION = 1
+_SECTIONS = ("data", "method", "method_config", "stage", "text_encoder", "train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +81,16 @@ class RunFolder:
         self.check_free(overwrite=overwrite)
         if self.config.exists():
             shutil.rmtree(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{self.path}: expected a place for a run folder, got {error.strerror!r}; choose another name"
+            raise InputError(message) from error
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to ``metrics.jsonl``; a number that is not defined becomes null."""
-        defined = {
-            name: None if isinstance(value, float) and math.isnan(value) else value for name, value in record.items()
-        }
         with self.metrics.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(defined) + "\n")
+            handle.write(json.dumps(_defined(record), allow_nan=False) + "\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,7 @@ def save_weights(method: Method, folder: RunFolder) -> None:
     """Write the weights; the file appears whole or not at all."""
     unfinished = folder.weights.with_name(folder.weights.name + ".part")
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
-    save_file(weights, unfinished)
+    unfinished.write_bytes(save(weights))  # not save_file, whose files only their owner may read
     unfinished.replace(folder.weights)
 
 
@@ -114,8 +116,17 @@ def save_settings(settings: Mapping[str, Any], encoder: TextEncoder, folder: Run
     save_text_encoder(encoder, folder.text_encoder)
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, **settings}
     unfinished = folder.config.with_name(folder.config.name + ".part")
-    unfinished.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    unfinished.write_text(json.dumps(_defined(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     unfinished.replace(folder.config)
+
+
+def _defined(value: Any) -> Any:
+    """Return plain values with null for every number that is not defined; JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {name: _defined(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load_settings_of_run(path: Path) -> dict[str, Any]:
@@ -138,6 +149,9 @@ def load_settings_of_run(path: Path) -> dict[str, Any]:
             f"{config}: expected version {FORMAT_VERSION} of the run format or older, got "
             f"{settings['format_version']!r}; update mmfeat"
         )
+    missing = [name for name in _SECTIONS if name not in settings]
+    if missing:
+        raise CheckpointError(f"{config}: expected the settings of a run, {', '.join(missing)} are missing")
     return settings
 
 

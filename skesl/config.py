@@ -50,6 +50,8 @@ class TrainConfig:
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"seed must lie in 0 … {2**32 - 1}, got {self.seed}")
         if self.max_text_tokens < 3:
             raise ConfigError(f"max_text_tokens must be at least 3 (two special tokens), got {self.max_text_tokens}")
         if self.selection_metric not in SELECTION_METRICS:
@@ -75,5 +77,8 @@ def load_settings(*, file: Path | None = None, overrides: Iterable[str] = ()) ->
     unknown = sorted(set(values) - {"train", "method"})
     if unknown:
         raise ConfigError(f"{file or 'settings'}: unknown section {unknown[0]!r}; known: train, method")
+    for section in ("train", "method"):
+        if not isinstance(values[section], Mapping):
+            raise ConfigError(f"{file or 'settings'}: {section}: expected a section, got {values[section]!r}")
     train = config_from_mapping(TrainConfig, values["train"], where=str(file or "settings of training"))
     return train, values["method"]

@@ -27,7 +27,8 @@ class EvaluationReport:
         content_sha256: content hash of the dataset.
         label: name of the label.
         part: train, valid or test.
-        n_clip: labelled clips.
+        n_clip: clips of the part.
+        n_labelled: those with the label; the metrics are theirs.
         selection: how the epoch was chosen.
         metrics: by the names of ``skesl.metrics``.
         constant: the same for the predictor that always says the training median.
@@ -40,6 +41,7 @@ class EvaluationReport:
     label: str
     part: str
     n_clip: int
+    n_labelled: int
     selection: str
     metrics: dict[str, float]
     constant: dict[str, float]
@@ -51,10 +53,13 @@ class EvaluationReport:
             document[name] = {key: None if math.isnan(value) else value for key, value in document[name].items()}
         return json.dumps(document, indent=2)
 
+    def _counted(self) -> str:
+        return f"{self.n_clip} clips" if self.n_labelled == self.n_clip else f"{self.n_labelled} of {self.n_clip} clips"
+
     def to_text(self) -> str:
         """Return the report as a table."""
         head = [
-            f"{self.method} on {self.data}, {self.part} part, {self.n_clip} clips, label {self.label}",
+            f"{self.method} on {self.data}, {self.part} part, {self._counted()}, label {self.label}",
             f"content {self.content_sha256[:16]} · {self.selection}",
             "",
             f"{'metric':<12}{self.method:>12}{'constant':>12}",
@@ -62,7 +67,9 @@ class EvaluationReport:
         rows = [
             f"{name:<12}{_number(value):>12}{_number(self.constant[name]):>12}" for name, value in self.metrics.items()
         ]
-        return "\n".join([*head, *rows, "", CONVENTIONS, "constant: always the median label of the training part"])
+        return "\n".join(
+            [*head, *rows, "", CONVENTIONS, "constant: always the median label of the clips that were trained on"]
+        )
 
 
 def evaluate_run(
@@ -92,8 +99,8 @@ def evaluate_run(
         )
     predictions.save(RunFolder(path=run).predictions)
     labels = predictions.labels[labelled]
+    median = float(settings["data"]["label_median"])
     with DatasetReader(data) as reader:
-        median = _training_median(reader, settings["data"]["label"], scheme or settings["data"]["scheme"], labels)
         return EvaluationReport(
             run=str(run),
             method=settings["method"],
@@ -101,19 +108,12 @@ def evaluate_run(
             content_sha256=reader.attributes["content_sha256"],
             label=settings["data"]["label"],
             part=name,
-            n_clip=int(labelled.sum()),
+            n_clip=labelled.size,
+            n_labelled=int(labelled.sum()),
             selection=_selection(settings),
             metrics=sentiment_metrics(labels, predictions.values[labelled]),
             constant=sentiment_metrics(labels, np.full(labels.shape, median)),
         )
-
-
-def _training_median(reader: DatasetReader, label: str, scheme: str, fallback: np.ndarray[Any, Any]) -> float:
-    """Return the median training label; a dataset without training clips gives the median of what is evaluated."""
-    table = reader.labels(label)
-    train = reader.members(scheme, Split.TRAIN) if scheme in reader.scheme_names else np.zeros(0, dtype=np.int64)
-    known = table.values[train][table.present[train]]
-    return float(np.median(known if known.size else fallback))
 
 
 def _selection(settings: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ from skesl.lexicon import load_lexicon
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
 from skesl.selection import Indices
+from skesl.streams import check_streams
 from skesl.text import TextEncoder, load_text_encoder, restore_text_encoder
 from skesl.trainer import FitResult, Validate, choose_device, fit
 
@@ -87,7 +88,7 @@ class Experiment:
     reader: DatasetReader
     encoder: TextEncoder
     method: Method
-    settings: Mapping[str, Any]
+    settings: dict[str, Any]
 
     def clips(self, indices: Indices, labels: Float32Array) -> ClipSet:
         """Return some clips of the dataset as input of the stage."""
@@ -144,7 +145,7 @@ def open_experiment(
     choose_device(config.train.device)
     folder = RunFolder(path=run)
     folder.check_free(overwrite=overwrite)
-    before = _settings_before(config)
+    before = _settings_before(config, reader, run)
     method_config = _method_config(method_type, config, before)
     set_seed(config.train.seed)
     encoder = _open_encoder(config, before)
@@ -169,8 +170,13 @@ def open_experiment(
     )
 
 
-def _settings_before(config: ExperimentConfig) -> Mapping[str, Any] | None:
-    """Return the settings of the run to start from, one of the same method; None where none was named."""
+def _settings_before(config: ExperimentConfig, reader: DatasetReader, run: Path) -> Mapping[str, Any] | None:
+    """Return the settings of the run to start from, None where none was named.
+
+    Raises:
+        CheckpointError: it is of another method, text encoder or other features; it would be replaced; or it has seen
+            clips of this very dataset that are kept for validation or test now.
+    """
     if config.from_run is None:
         return None
     before = load_settings_of_run(config.from_run)
@@ -178,6 +184,20 @@ def _settings_before(config: ExperimentConfig) -> Mapping[str, Any] | None:
         raise CheckpointError(
             f"{config.from_run}: expected a run of method {config.method!r}, got {before['method']!r}"
         )
+    if run.resolve() == config.from_run.resolve():
+        raise CheckpointError(f"{run}: expected another folder than that of --from, which would be replaced")
+    if config.text_encoder not in (None, before["text_encoder"]):
+        raise CheckpointError(
+            f"{config.from_run}: expected the text encoder {config.text_encoder!r}, the run has "
+            f"{before['text_encoder']!r}; leave --text-encoder out"
+        )
+    data = before["data"]
+    if data["content_sha256"] == reader.attributes["content_sha256"] and data["scheme"] != config.scheme:
+        raise CheckpointError(
+            f"{config.from_run}: was trained on the same data with the split scheme {data['scheme']!r}, and may have "
+            f"seen the test clips of {config.scheme!r}; pretrain with --split-scheme {config.scheme}"
+        )
+    check_streams(before, reader)
     return before
 
 
@@ -189,11 +209,11 @@ def _method_config(method_type: type[Method], config: ExperimentConfig, before: 
 
 
 def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) -> TextEncoder:
-    """Return the encoder that was asked for, else that of the run to start from, whose weights follow."""
-    if config.text_encoder is not None:
-        return load_text_encoder(config.text_encoder)
+    """Return the encoder of the run to start from, whose weights follow, or the one that was asked for."""
     if config.from_run is not None and before is not None:
         return restore_text_encoder(RunFolder(path=config.from_run).text_encoder, source=before["text_encoder"])
+    if config.text_encoder is not None:
+        return load_text_encoder(config.text_encoder)
     raise InputError(
         "expected a text encoder, got none; pass --text-encoder with a local folder, a hub name such as "
         "bert-base-uncased, or minilm-l6 (extra 'minilm', no download)"

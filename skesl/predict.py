@@ -16,6 +16,7 @@ from skesl.data import ClipSet, collate
 from skesl.errors import CheckpointError
 from skesl.methods import Method
 from skesl.predictions import Predictions
+from skesl.streams import check_streams
 from skesl.trainer import choose_device
 
 
@@ -57,7 +58,9 @@ def predict_run(
             f"{run}: expected a fine-tuned run, got stage {loaded.settings['stage']!r}; use skesl finetune"
         )
     with DatasetReader(data) as reader:
-        check_streams(loaded, reader)
+        check_streams(loaded.settings, reader)
+        if scheme is not None:
+            reader.parts(scheme)
         chosen_scheme = scheme or loaded.settings["data"]["scheme"]
         indices = np.arange(reader.n_clip, dtype=np.int64) if part is None else reader.members(chosen_scheme, part)
         label = loaded.settings["data"]["label"]
@@ -70,27 +73,6 @@ def predict_run(
         values=predictions.values,
         labels=np.where(present[indices], predictions.labels, np.nan),
     )
-
-
-def check_streams(run: Run, reader: DatasetReader) -> None:
-    """Refuse a dataset whose features are not those that the run was trained on.
-
-    Raises:
-        CheckpointError: a stream is missing, or its settings differ; the differences are spelled out.
-    """
-    for name, stream in run.settings["data"]["streams"].items():
-        if name not in reader.stream_names:
-            known = ", ".join(reader.stream_names) or "none"
-            raise CheckpointError(f"{reader.path}: the run needs the stream {name!r}, the file has {known}")
-        info = reader.info(name)
-        trained, given = _flat(stream["config"]), _flat(dict(info.config))
-        differing = sorted(key for key in trained.keys() | given.keys() if trained.get(key) != given.get(key))
-        if differing or list(info.feature_names) != stream["feature_names"]:
-            details = "; ".join(f"{key} {given.get(key)!r} instead of {trained.get(key)!r}" for key in differing)
-            raise CheckpointError(
-                f"{reader.path}: stream {name!r} was made with other settings than the run's: "
-                f"{details or 'other columns'}; build the file again with the run's settings"
-            )
 
 
 def _predict(run: Run, reader: DatasetReader, indices: Any, labels: Any, device: str) -> Predictions:
@@ -108,11 +90,3 @@ def _predict(run: Run, reader: DatasetReader, indices: Any, labels: Any, device:
     if not len(clips):
         return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))
     return predict_clips(run.method.to(choose_device(device)), clips, batch_size=train.batch_size)
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as ``section.key`` pairs."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat

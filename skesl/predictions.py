@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
+
+from mmfeat.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,11 +29,18 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write the columns clip_id, prediction and label; the file appears whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + ".part")
-        with unfinished.open("w", encoding="utf-8", newline="") as handle:
-            writer = csv.writer(handle, lineterminator="\n")
-            writer.writerow(["clip_id", "prediction", "label"])
-            for clip_id, value, label in zip(self.clip_ids, self.values, self.labels, strict=True):
-                writer.writerow([clip_id, repr(float(value)), "" if np.isnan(label) else repr(float(label))])
-        unfinished.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("w", encoding="utf-8", newline="") as handle:
+                self._write(handle)
+            unfinished.replace(path)
+        except OSError as error:
+            message = f"{path}: expected a place to write predictions, got {error.strerror!r}; choose another name"
+            raise InputError(message) from error
+
+    def _write(self, handle: TextIO) -> None:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["clip_id", "prediction", "label"])
+        for clip_id, value, label in zip(self.clip_ids, self.values, self.labels, strict=True):
+            writer.writerow([clip_id, repr(float(value)), "" if np.isnan(label) else repr(float(label))])

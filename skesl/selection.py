@@ -48,7 +48,7 @@ def pretraining_clips(reader: DatasetReader, scheme: str) -> Indices:
         InputError: there are none, or the file has schemes but not this one.
     """
     free = np.arange(reader.n_clip, dtype=np.int64)
-    if reader.scheme_names:
+    if reader.scheme_names or scheme != "default":
         parts = reader.parts(scheme)
         free = free[(parts != Split.VALID) & (parts != Split.TEST)]
     spoken = free[[bool(reader.texts[index].strip()) for index in free]]

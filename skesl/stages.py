@@ -15,6 +15,7 @@ from skesl.methods import Method
 from skesl.metrics import sentiment_metrics
 from skesl.predict import predict_clips
 from skesl.selection import choose_label, labelled_clips, pretraining_clips
+from skesl.trainer import choose_device
 
 
 def pretrain(
@@ -74,6 +75,7 @@ def finetune(
         train_clips = labelled_clips(reader, label, config.scheme, Split.TRAIN)
         valid_clips = labelled_clips(reader, label, config.scheme, Split.VALID)
         experiment = open_experiment(reader, run, "finetune", config, train_clips, overwrite=overwrite)
+        experiment.settings["data"]["label_median"] = float(np.median(label.values[train_clips]))
         valid = experiment.clips(valid_clips, label.values)
 
         def validate(method: Method) -> dict[str, float]:
@@ -81,6 +83,7 @@ def finetune(
             return sentiment_metrics(label.values[valid_clips], predictions.values)
 
         report = experiment.fit(experiment.clips(train_clips, label.values), validate=validate, track=track)
-        best = predict_clips(load_run(run).method, valid, batch_size=config.train.batch_size)
+        best_method = load_run(run).method.to(choose_device(config.train.device))
+        best = predict_clips(best_method, valid, batch_size=config.train.batch_size)
         best.save(experiment.folder.predictions)
     return report

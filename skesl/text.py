@@ -89,9 +89,11 @@ def restore_text_encoder(folder: Path, *, source: str) -> TextEncoder:
     Raises:
         CheckpointError: the folder is not there or incomplete.
     """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: expected the run's text encoder, found no such folder")
     try:
-        model = AutoModel.from_config(AutoConfig.from_pretrained(folder)).float()
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True)).float()
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder}: expected the run's text encoder: {str(error).splitlines()[0]}") from error
     return TextEncoder(model=model, tokenizer=_checked(tokenizer, str(folder)), source=source)

@@ -35,6 +35,7 @@ SKESL_3 = {
     "skesl.predict",
     "skesl.predictions",
     "skesl.selection",
+    "skesl.streams",
     "skesl.trainer",
 }
 

@@ -5,6 +5,7 @@ Frame ``t`` is centred on sample ``t * hop_length``, so a clip has ``1 + n_sampl
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -136,6 +137,14 @@ class AudioFeatureConfig:
             raise ConfigError(
                 f"pitch: a window of {pitch.frame_length} samples at {self.sample_rate} Hz holds less than "
                 f"two periods of {pitch.f0_min_hz} Hz; raise frame_length or f0_min_hz"
+            )
+        # pYIN lets pitch move by 35.92 octaves a second; librosa wants the range to be as wide as one step.
+        n_reach = 10 * round(35.92 * 12 * self.hop_length / self.sample_rate) + 1
+        n_bin = int(120 * math.log2(pitch.f0_max_hz / pitch.f0_min_hz)) + 1
+        if n_bin < n_reach:
+            raise ConfigError(
+                f"pitch: {pitch.f0_min_hz} to {pitch.f0_max_hz} Hz are {n_bin} bins, but pitch may move by {n_reach} in "
+                f"one hop of {self.hop_length} samples; widen the range or shorten hop_length"
             )
         if pitch.f0_max_hz > self.sample_rate / 2:
             raise ConfigError(f"pitch.f0_max_hz must lie below {self.sample_rate / 2} Hz, got {pitch.f0_max_hz}")

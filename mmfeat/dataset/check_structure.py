@@ -40,6 +40,7 @@ def structure_findings(file: h5py.File) -> list[Finding]:
 def _links(file: h5py.File) -> Iterator[Finding]:
     """MF008, without following any link."""
     pending = [("", file)]
+    visited = {h5py.h5o.get_info(file.id).addr}  # a group may be linked into itself
     while pending:
         path, group = pending.pop()
         for name in group:
@@ -49,6 +50,11 @@ def _links(file: h5py.File) -> Iterator[Finding]:
                 kind = type(link).__name__
                 yield Finding(rule="MF008", where=where, message=f"expected the object itself, got a {kind}")
             elif isinstance(group[name], h5py.Group):
+                address = h5py.h5o.get_info(group[name].id).addr
+                if address in visited:
+                    yield Finding(rule="MF008", where=where, message="expected one path to a group, got a second one")
+                    continue
+                visited.add(address)
                 pending.append((where, group[name]))
 
 

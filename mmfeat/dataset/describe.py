@@ -65,12 +65,7 @@ def format_description(description: dict[str, Any]) -> str:
 def _split(reader: DatasetReader, scheme: str) -> dict[str, Any]:
     parts = reader.parts(scheme)
     counts: dict[str, Any] = {part.name.lower(): int((parts == part).sum()) for part in Split}
-    parts_of: dict[str, set[int]] = {}
-    for recording, part in zip(reader.recording_ids, parts.tolist(), strict=True):
-        if part != Split.NONE:
-            parts_of.setdefault(recording, set()).add(part)
-    counts["recording_disjoint"] = all(len(found) == 1 for found in parts_of.values())
-    return counts
+    return {**counts, "recording_disjoint": reader.recording_disjoint(scheme)}
 
 
 def _label(reader: DatasetReader, name: str) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class DatasetReader:
     @functools.cached_property
     def durations_s(self) -> npt.NDArray[np.float64]:
         """Length of each clip's sound in seconds, NaN where unknown; shape (clip,)."""
-        return np.asarray(self._open()["/clips/duration_s"][:])
+        return np.asarray(self._item("/clips/duration_s")[:])
 
     @property
     def n_clip(self) -> int:
@@ -136,17 +136,17 @@ class DatasetReader:
     @property
     def label_names(self) -> tuple[str, ...]:
         """Names of the labels."""
-        return tuple(self._open()["/labels"])
+        return tuple(self._item("/labels"))
 
     @property
     def scheme_names(self) -> tuple[str, ...]:
         """Names of the split schemes."""
-        return tuple(self._open()["/splits"])
+        return tuple(self._item("/splits"))
 
     @property
     def stream_names(self) -> tuple[str, ...]:
         """Names of the streams."""
-        return tuple(self._open()["/streams"])
+        return tuple(self._item("/streams"))
 
     def labels(self, name: str) -> LabelTable:
         """Return one label of every clip.
@@ -155,7 +155,7 @@ class DatasetReader:
             InputError: the file has no such label.
         """
         self._check_name("label", name, self.label_names)
-        group = self._open()[f"/labels/{name}"]
+        group = self._item(f"/labels/{name}")
         return LabelTable(
             name=name,
             problem=str(group.attrs["problem"]),
@@ -170,7 +170,12 @@ class DatasetReader:
             InputError: the file has no such scheme.
         """
         self._check_name("split scheme", scheme, self.scheme_names)
-        return np.asarray(self._open()[f"/splits/{scheme}"][:])
+        return np.asarray(self._item(f"/splits/{scheme}")[:])
+
+    def recording_disjoint(self, scheme: str) -> bool:
+        """Return whether no recording has clips in two parts of a scheme."""
+        self._check_name("split scheme", scheme, self.scheme_names)
+        return bool(self._item(f"/splits/{scheme}").attrs["recording_disjoint"])
 
     def members(self, scheme: str, part: Split) -> npt.NDArray[np.int64]:
         """Return the indices of the clips in one part of a scheme."""
@@ -252,10 +257,21 @@ class DatasetReader:
 
     def _stream(self, name: str) -> h5py.Group:
         self._check_name("stream", name, self.stream_names)
-        return self._open()[f"/streams/{name}"]
+        return self._item(f"/streams/{name}")
+
+    def _item(self, path: str) -> Any:
+        """Return a group or dataset of the file.
+
+        Raises:
+            SchemaError: the file has none.
+        """
+        try:
+            return self._open()[path]
+        except KeyError as error:
+            raise SchemaError(f"{self.path}: expected {path}; see mmfeat validate {self.path}") from error
 
     def _texts(self, path: str) -> tuple[str, ...]:
-        return tuple(text.decode("utf-8") for text in self._open()[path][:])
+        return tuple(text.decode("utf-8") for text in self._item(path)[:])
 
     def _check_name(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         if name not in known:

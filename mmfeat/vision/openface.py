@@ -47,7 +47,8 @@ def read_openface_csv(path: Path | str, config: OpenFaceConfig | None = None) ->
     """Return the features of every frame of an OpenFace file.
 
     Columns may stand in any order, names may carry spaces, cells are separated by ``,`` or ``;``. Of several
-    faces the one with the largest summed confidence is kept. A last row that was cut off is left out.
+    faces the one with the largest summed confidence is kept. A last row with missing cells is left out: the run was
+    interrupted while it wrote it.
 
     Args:
         path: the CSV file that ``FeatureExtraction`` or ``FaceLandmarkVidMulti`` wrote.
@@ -113,7 +114,7 @@ def _read_cells(
 ) -> dict[str, Float64Array]:
     """Return the wanted columns as float64 arrays of shape (row,)."""
     rows = [line for line in lines[1:] if line.strip()]
-    if rows and rows[-1].count(separator) < len(header) - 1:
+    if rows and (rows[-1].count(separator) < len(header) - 1 or rows[-1].rstrip().endswith(separator)):
         rows.pop()  # the run was interrupted while it wrote this row
     if not rows:
         raise ClipError(f"{path}: expected frames below the header, got none", StreamStatus.EMPTY)

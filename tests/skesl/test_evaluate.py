@@ -67,6 +67,7 @@ def report(**changes):
         "label": "sentiment",
         "part": "test",
         "n_clip": 2,
+        "n_labelled": 2,
         "selection": "epoch 3 of 9, chosen by valid mae",
         "metrics": {"mae": 0.75, "corr": 0.123456},
         "constant": {"mae": 1.5, "corr": math.nan},
@@ -89,7 +90,8 @@ def test_clips_without_the_label_are_predicted_but_not_counted(material, run):
     with (run / "predictions.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [(row["clip_id"], row["label"]) for row in rows] == [("test_0", "2.0"), ("test_1", "-2.0"), ("test_2", "")]
-    assert evaluation.n_clip == 2
+    assert (evaluation.n_clip, evaluation.n_labelled) == (3, 2)
+    assert "test part, 2 of 3 clips, label mood" in evaluation.to_text()
 
 
 def test_the_constant_is_the_median_label_of_the_training_part(material, run):
@@ -100,10 +102,12 @@ def test_the_constant_is_the_median_label_of_the_training_part(material, run):
     assert math.isnan(evaluation.constant["corr"])
 
 
-def test_a_dataset_without_training_clips_is_held_against_its_own_median(run, tmp_path):
-    data = write_texts(tmp_path / "unseen.h5", {"test": [1.0, 1.5, 3.0]})
+def test_the_constant_on_another_dataset_is_still_the_median_of_what_was_trained_on(run, tmp_path):
+    data = write_texts(tmp_path / "unseen.h5", {"train": [-3.0, -3.0], "test": [1.0, 1.5, 3.0]})
 
-    assert evaluate_run(run, data, device="cpu").constant["mae"] == pytest.approx((0.5 + 0 + 1.5) / 3)
+    median = (0.5 + 2.0) / 2  # of the labels in the run's own training part
+    errors = [abs(label - median) for label in (1.0, 1.5, 3.0)]
+    assert evaluate_run(run, data, device="cpu").constant["mae"] == pytest.approx(sum(errors) / 3)
 
 
 def test_the_report_says_what_was_evaluated_and_how_the_epoch_was_chosen(material, run):
@@ -170,7 +174,7 @@ def test_text_is_a_table_beside_the_constant_with_its_conventions():
     ]
     assert len({len(line) for line in lines[3:6]}) == 1
     assert lines[-2].startswith("acc2: has0 (p>=0)")
-    assert lines[-1] == "constant: always the median label of the training part"
+    assert lines[-1] == "constant: always the median label of the clips that were trained on"
 
 
 def test_every_metric_is_in_the_table(material, run):

@@ -173,17 +173,35 @@ def test_a_refused_replacement_leaves_the_old_run(data, encoder, pretrained, tmp
     run = shutil.copytree(pretrained, tmp_path / "run")
 
     with pytest.raises(CheckpointError, match="the run has another text encoder, other features or other settings"):
-        finetune(data, run, skesl_config(encoder, from_run=run, method_settings={"n_inner": 9}), overwrite=True)
+        finetune(data, run, skesl_config(None, from_run=pretrained, method_settings={"n_inner": 9}), overwrite=True)
 
     assert digest(run) == digest(pretrained)
 
 
-def test_a_run_can_be_fine_tuned_in_its_own_place(data, pretrained, tmp_path):
+def test_a_run_is_not_fine_tuned_in_its_own_place_where_it_would_be_lost(data, pretrained, tmp_path):
     run = shutil.copytree(pretrained, tmp_path / "run")
 
-    finetune(data, run, ExperimentConfig(from_run=run, train=QUICK), overwrite=True)
+    with pytest.raises(CheckpointError, match="expected another folder than that of --from, which would be replaced"):
+        finetune(data, run, ExperimentConfig(from_run=run, train=QUICK), overwrite=True)
 
-    assert settings(run)["stage"] == "finetune"
+    assert digest(run) == digest(pretrained)
+
+
+def test_a_run_that_may_have_seen_the_test_clips_is_refused(pretrained, data, tmp_path):
+    run = shutil.copytree(pretrained, tmp_path / "pretrained")
+    document = settings(run)
+    document["data"]["scheme"] = "other"
+    (run / "config.json").write_text(json.dumps(document))
+
+    with pytest.raises(CheckpointError, match="may have seen the test clips of 'default'; pretrain with"):
+        finetune(data, tmp_path / "run", ExperimentConfig(from_run=run, train=QUICK))
+
+
+def test_another_text_encoder_than_the_pretrained_one_is_refused(pretrained, data, tmp_path):
+    with pytest.raises(
+        CheckpointError, match=r"expected the text encoder 'minilm-l6', the run has .*; leave --text-encoder out"
+    ):
+        finetune(data, tmp_path / "run", ExperimentConfig(from_run=pretrained, text_encoder="minilm-l6", train=QUICK))
 
 
 def test_pretraining_needs_no_labels_and_uses_everything_outside_valid_and_test(data, encoder, tmp_path):
