@@ -6,13 +6,14 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real format clean
+.PHONY: help install demo test check lint types tests test-slow real bench-extraction format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
 	@echo "make test       lint, types and all tests"
 	@echo "make test-slow  tests that install into fresh environments"
 	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
+	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
 
@@ -37,7 +38,7 @@ lint: install
 	$(BIN)/ruff format --check .
 
 types: install
-	$(BIN)/mypy mmfeat skesl cli examples
+	$(BIN)/mypy mmfeat skesl cli examples benchmarks
 
 tests: install
 	$(BIN)/python -m pytest -m "not slow"
@@ -46,7 +47,10 @@ test-slow: install
 	$(BIN)/python -m pytest -m slow
 
 real: install
-	$(BIN)/python -m pytest -m real -s
+	$(BIN)/python -m pytest -m "real and not slow" -s
+
+bench-extraction: install
+	$(BIN)/python benchmarks/extraction.py --write
 
 format: install
 	$(BIN)/ruff check --fix .

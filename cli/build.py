@@ -114,8 +114,9 @@ def extract_audio(
 ) -> None:
     """Extract log-F0, MFCC and CQT chroma of sound and video files into a dataset file.
 
-    PATHS are files and folders; folders are searched through. Ids are the relative paths without suffix. An
-    interrupted run is continued by the same command. A file that cannot be read is listed with its reason.
+    PATHS are files, folders and quoted patterns such as 'day*/**/*.wav'; folders are searched through. Ids are the
+    relative paths without suffix. An interrupted run is continued by the same command. A file that cannot be read
+    is listed with its reason.
 
     \b
     Example:

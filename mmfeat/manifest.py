@@ -23,7 +23,9 @@ Paths are relative to the manifest's folder. All faults of a manifest are report
 from __future__ import annotations
 
 import csv
+import glob
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -77,7 +79,8 @@ def entries_from_paths(
     """Return one clip for each file, folders searched through; ids are relative paths without suffix.
 
     Args:
-        paths: files and folders.
+        paths: files, folders, and patterns such as ``day*/*.wav`` (``**`` stands for any folders) whose ids are
+            relative to the last folder in front of the first wildcard.
         suffixes: which files of a folder count, in lower case with the dot.
         column: ``audio``, ``video`` or ``openface``: what the files are.
         include: patterns such as ``*_close.wav``; of a folder's files only those that match one are taken. A pattern is
@@ -85,27 +88,50 @@ def entries_from_paths(
         exclude: patterns; files that match one are left out.
 
     Raises:
-        InputError: a path does not exist, nothing was found, or two files would have the same id.
+        InputError: a path does not exist, nothing was found, two files would have the same id, or a name is not text.
     """
     wanted = frozenset(suffixes)
     found: list[tuple[str, Path]] = []
     for path in paths:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                place = file.relative_to(path)
-                if file.suffix.lower() in wanted and not file.is_dir() and _chosen(place, include, exclude):
-                    found.append((place.with_suffix("").as_posix(), file))
-        elif path.exists():
+        if path.exists() and not path.is_dir():
             found.append((path.stem, path))
-        else:
-            raise InputError(f"{path}: expected a file or a folder, found none; correct the path")
+            continue
+        folder, files = _files_of(path)
+        for file in files:
+            place = file.relative_to(folder)
+            if file.suffix.lower() in wanted and not file.is_dir() and _chosen(place, include, exclude):
+                found.append((place.with_suffix("").as_posix(), file))
     if not found:
         raise InputError(f"{paths[0]}: expected files ending in {', '.join(sorted(wanted))}, found none")
     doubled = [clip_id for clip_id, count in Counter(clip_id for clip_id, _ in found).items() if count > 1]
     if doubled:
-        files = [str(file) for clip_id, file in found if clip_id == doubled[0]]
-        raise InputError(f"{files[0]} and {files[1]} would both be clip {doubled[0]!r}; give their common folder")
+        one, other = [str(file) for clip_id, file in found if clip_id == doubled[0]][:2]
+        raise InputError(
+            f"{one} and {other} would both be clip {doubled[0]!r}; give their common folder, or rename one"
+        )
+    for clip_id, file in found:
+        if not _is_text(clip_id):
+            raise InputError(f"{str(file)!r}: expected a name in UTF-8; rename the file")
     return [_path_entry(clip_id, file, column) for clip_id, file in found]
+
+
+def _files_of(path: Path) -> tuple[Path, list[Path]]:
+    """Return the files below a folder or those that match a pattern, and the folder that their ids are relative to."""
+    if path.is_dir():
+        return path, sorted(path.rglob("*"))
+    if not glob.has_magic(str(path)):
+        raise InputError(f"{path}: expected a file or a folder, found none; correct the path")
+    folder = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
+    return folder, sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute ones
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name can be written; bytes of a path that are no UTF-8 cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _chosen(place: Path, include: Sequence[str], exclude: Sequence[str]) -> bool:
@@ -146,7 +172,8 @@ def _header_faults(header: Sequence[str]) -> list[str]:
     known = f"{', '.join(COLUMNS)}, split:NAME, label:NAME, note:NAME"
     faults = []
     if "clip_id" not in header:
-        faults.append(f"line 1: expected the column 'clip_id', got {', '.join(map(repr, header[:6]))}")
+        hint = "; separate columns with commas" if len(header) == 1 and set(header[0]) & {";", "\t"} else ""
+        faults.append(f"line 1: expected the column 'clip_id', got {', '.join(map(repr, header[:6]))}{hint}")
     for name, count in Counter(header).items():
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
         if name not in COLUMNS and not prefix:
@@ -228,7 +255,7 @@ def _labels(cells: dict[str, str], line: int, faults: list[str]) -> dict[str, fl
         if not name.startswith("label:") or not cell:
             continue
         try:
-            value = float(cell)
+            value = math.nan if "_" in cell else float(cell)  # Python reads 1_0 as ten
         except ValueError:
             value = math.nan
         if not abs(value) <= _MAX_LABEL:
@@ -242,8 +269,10 @@ def _absent_columns(entries: Sequence[ClipEntry]) -> list[str]:
     """A column of which not one file exists is a wrong path, not a thousand failing clips."""
     faults = []
     for name in _PATH_COLUMNS:
-        paths = [path for entry in entries if (path := getattr(entry, name)) is not None]
-        if paths and not any(path.exists() for path in paths):
+        # A video is read for its sound, and only where there is no sound file.
+        read = [entry for entry in entries if name != "video" or entry.audio is None]
+        paths = [path for entry in read if (path := getattr(entry, name)) is not None]
+        if paths and not any(os.path.exists(path) for path in paths):  # noqa: PTH110 - no error for absurd names
             faults.append(
                 f"column {name!r}: none of its {len(paths)} files exists, first {str(paths[0])!r}; "
                 "paths are relative to the manifest's folder"

@@ -6,6 +6,8 @@ Public, so that plugins and downstream projects test against the same material. 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,43 @@ def tone(frequency_hz: float, *, duration_s: float, sample_rate: int = 16_000, a
     times_s = np.arange(round(duration_s * sample_rate)) / sample_rate
     samples = amplitude * np.sin(2 * np.pi * frequency_hz * times_s)
     return Waveform(samples=samples.astype(np.float32), sample_rate=sample_rate)
+
+
+def write_sound_as(
+    path: Path,
+    *sounds: Waveform,
+    codec: str = "aac",
+    codec_options: Mapping[str, str] | None = None,
+    **options: str,
+) -> Path:
+    """Write sounds as the audio streams of a container that FFmpeg knows by the path's suffix (mp4, mkv, mov, mp3).
+
+    Args:
+        path: the file to make.
+        sounds: one for each stream.
+        codec: FFmpeg's name of the encoder.
+        codec_options: FFmpeg's options of the encoder.
+        options: FFmpeg's options of the container.
+
+    Returns:
+        The path.
+    """
+    import av
+
+    with av.open(str(path), "w", options=options) as container:
+        streams = [
+            container.add_stream(codec, rate=sound.sample_rate, layout="mono", options=dict(codec_options or {}))
+            for sound in sounds
+        ]
+        for stream, sound in zip(streams, sounds, strict=True):
+            frame = av.AudioFrame.from_ndarray(sound.samples[None], format="flt", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = sound.sample_rate, 0, Fraction(1, sound.sample_rate)
+            fifo = av.AudioFifo()
+            fifo.write(frame)
+            while (part := fifo.read(1024, partial=True)) is not None:
+                container.mux(stream.encode(part))
+            container.mux(stream.encode(None))
+    return path
 
 
 def write_openface_csv(

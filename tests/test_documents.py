@@ -122,9 +122,14 @@ def test_every_path_of_the_specification_is_in_the_prose():
 
 def test_the_table_of_presets_is_that_of_the_code():
     text = (ROOT / "schemas" / "audio-features.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([a-z0-9_.]+)`[^|]*\| ([^|]+) \| ([^|]+) \|$", text, flags=re.MULTILINE)
-    shown = {name: {key: json.loads(value) for key, *values in rows for value in [values[column]]}
-             for column, name in enumerate(("default", "skesl-33"))}  # fmt: skip
+    table = [
+        line.strip("| ").split(" | ") for line in text.partition("## Presets")[2].splitlines() if line[:3] == "| `"
+    ]
+    shown = {name: {} for name in AUDIO_PRESETS}
+    for title, *cells in table:
+        for name, cell in zip(AUDIO_PRESETS, cells, strict=True):
+            key = title.split("`")[1]
+            shown[name][key] = cell.split(", ") if key == "features" else json.loads(cell)
     assert shown == {name: flat(config_to_dict(config)) for name, config in AUDIO_PRESETS.items()}
 
 

@@ -70,6 +70,7 @@ EXTERNAL = {
         "scipy",
         "soundfile",
         "soxr",
+        "threadpoolctl",
     },
     "mmfeat_schemas": set(),
     "skesl": {

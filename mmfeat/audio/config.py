@@ -143,8 +143,8 @@ class AudioFeatureConfig:
         n_bin = int(120 * math.log2(pitch.f0_max_hz / pitch.f0_min_hz)) + 1
         if n_bin < n_reach:
             raise ConfigError(
-                f"pitch: {pitch.f0_min_hz} to {pitch.f0_max_hz} Hz are {n_bin} bins, but pitch may move by {n_reach} in "
-                f"one hop of {self.hop_length} samples; widen the range or shorten hop_length"
+                f"pitch: {pitch.f0_min_hz} to {pitch.f0_max_hz} Hz are {n_bin} bins, but pitch may move by {n_reach} "
+                f"in one hop of {self.hop_length} samples; widen the range or shorten hop_length"
             )
         if pitch.f0_max_hz > self.sample_rate / 2:
             raise ConfigError(f"pitch.f0_max_hz must lie below {self.sample_rate / 2} Hz, got {pitch.f0_max_hz}")

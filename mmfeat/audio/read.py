@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ AUDIO_SUFFIXES = frozenset(
     ".wav .flac .ogg .opus .mp3 .m4a .aac .aiff .wma .mp4 .mkv .avi .mpg .mpeg .wmv .webm .mov".split()  # noqa: SIM905
 )
 _SAMPLE_RATES_HZ = (1_000, 768_000)  # outside, the header is damaged
+_LARGEST_SAMPLE = 1e10  # 32-bit integers written as floats reach 2e9; squares of more leave the range of float32
 
 
 def read_audio(
@@ -43,25 +44,31 @@ def read_audio(
     path = Path(path)
     _check_times(start_s, end_s)
     _check_file(path)
-    with open_sound(path, start_s=start_s) as sound:
-        _check_rate(path, sound.sample_rate)
-        n_wanted = None if end_s is None else round(end_s * sound.sample_rate) - round(start_s * sound.sample_rate)
-        blocks = sound.blocks if n_wanted is None else _limited(sound.blocks, n_wanted)
-        rate = sample_rate or sound.sample_rate
-        if rate != sound.sample_rate:
-            blocks = _resampled(blocks, sound.sample_rate, rate)
-        pieces = list(blocks)
-    samples = np.concatenate(pieces) if len(pieces) > 1 else np.array(pieces[0] if pieces else [], dtype=np.float32)
+    try:
+        samples, rate = _read(path, sample_rate, start_s, end_s)
+    except OSError as error:
+        raise ClipError(
+            f"{path}: expected a file that stays readable, got {error.strerror!r}; look what became of it",
+            StreamStatus.DECODE_ERROR,
+        ) from error
     if not samples.size:
         span = "" if start_s == 0.0 and end_s is None else f" from {start_s:g} s to {end_s or math.inf:g} s"
         raise ClipError(f"{path}: expected sound, got 0 samples{span}; remove the clip", StreamStatus.EMPTY)
-    n_bad = int(samples.size - np.isfinite(samples).sum())
-    if n_bad:
-        raise ClipError(
-            f"{path}: expected finite samples, got {n_bad} NaN or infinite of {samples.size}; repair the file",
-            StreamStatus.DECODE_ERROR,
-        )
-    return Waveform(samples=np.ascontiguousarray(samples, dtype=np.float32), sample_rate=rate)
+    return Waveform(samples=samples, sample_rate=rate)
+
+
+def _read(path: Path, sample_rate: int | None, start_s: float, end_s: float | None) -> tuple[Float32Array, int]:
+    """Return the samples and their rate."""
+    with open_sound(path, start_s=start_s) as sound:
+        _check_rate(path, sound.sample_rate)
+        blocks = sound.blocks
+        if end_s is not None:
+            blocks = _limited(blocks, round(end_s * sound.sample_rate) - round(start_s * sound.sample_rate))
+        blocks = _checked(path, blocks)
+        rate = sample_rate or sound.sample_rate
+        if rate != sound.sample_rate:
+            blocks = _resampled(blocks, sound.sample_rate, rate)
+        return _joined(blocks), rate
 
 
 def _check_times(start_s: float, end_s: float | None) -> None:
@@ -71,9 +78,9 @@ def _check_times(start_s: float, end_s: float | None) -> None:
 
 
 def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise ClipError(f"{path}: expected a sound file, found none; correct the path", StreamStatus.MISSING_SOURCE)
     try:
+        if not path.is_file():
+            raise ClipError(f"{path}: expected a sound file, found none; correct the path", StreamStatus.MISSING_SOURCE)
         with path.open("rb") as handle:
             first = handle.read(1)
     except OSError as error:
@@ -101,6 +108,34 @@ def _limited(blocks: Iterator[Float32Array], n_sample: int) -> Iterator[Float32A
         n_sample -= block.size
         if n_sample <= 0:
             return
+
+
+def _checked(path: Path, blocks: Iterator[Float32Array]) -> Iterator[Float32Array]:
+    """Yield the blocks; the first one with values that are no sound ends the reading."""
+    n_sample = 0
+    for block in blocks:
+        n_sample += block.size
+        n_bad = int(block.size - (np.abs(block) <= _LARGEST_SAMPLE).sum())  # NaN compares false
+        if n_bad:
+            raise ClipError(
+                f"{path}: expected samples in [-1, 1], got {n_bad} NaN, infinite or beyond {_LARGEST_SAMPLE:g} among "
+                f"the first {n_sample}; repair the file",
+                StreamStatus.DECODE_ERROR,
+            )
+        yield block
+
+
+def _joined(blocks: Iterable[Float32Array]) -> Float32Array:
+    """Return the blocks as one array that grows by an eighth at a time: a long file is never held twice."""
+    samples, n_sample = np.empty(0, dtype=np.float32), 0
+    for block in blocks:
+        end = n_sample + block.size
+        if end > samples.size:
+            samples.resize(end + end // 8, refcheck=False)
+        samples[n_sample:end] = block
+        n_sample = end
+    samples.resize(n_sample, refcheck=False)
+    return samples
 
 
 def _resampled(blocks: Iterator[Float32Array], rate: int, wanted_rate: int) -> Iterator[Float32Array]:

@@ -6,6 +6,7 @@ import inspect
 import warnings
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from mmfeat.audio.config import AudioFeatureConfig, ChromaConfig, Feature, LogMelConfig, MfccConfig, PitchConfig
 from mmfeat.types import BoolArray, Float32Array, Waveform
@@ -18,7 +19,8 @@ def reference_features(
     columns: dict[Feature, Float32Array] = {}
     voiced = None
     hop_length = config.hop_length
-    with warnings.catch_warnings():
+    # One BLAS thread, as in a worker process: the sums of several round differently, and the hash would tell.
+    with threadpool_limits(limits=1, user_api="blas"), warnings.catch_warnings():
         # librosa warns when a clip is shorter than a filter; the padded frames are the documented result.
         warnings.simplefilter("ignore", UserWarning)
         for feature in config.features:

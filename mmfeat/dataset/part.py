@@ -43,7 +43,11 @@ class PartFolder:
         except OSError as error:
             message = f"{output}: expected a place to write a file, got {error.strerror!r}; choose another name"
             raise InputError(message) from error
-        self.records: list[dict[str, Any]] = self._continued(fingerprint)
+        try:
+            self.records: list[dict[str, Any]] = self._continued(fingerprint)
+        except BaseException:
+            self._lock.release()
+            raise
         (self.path / "owner").write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         self._journal = (self.path / "journal.jsonl").open("a", encoding="utf-8")
 
@@ -56,10 +60,8 @@ class PartFolder:
         """Release the folder, and remove it where ``discard`` is true."""
         self._journal.close()
         if discard:
-            self._clear()
-        self._lock.release()
-        if discard:
             shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.release()
 
     def _continued(self, fingerprint: str) -> list[dict[str, Any]]:
         """Return the committed records of an interrupted run of the same build; clear the folder of any other."""
@@ -83,11 +85,26 @@ class PartFolder:
 
 
 def _whole_lines(journal: Path) -> list[dict[str, Any]]:
-    """Return the records of a journal, and cut off a last line that was not written to its end."""
+    """Return the records of a journal, and cut off what was not written to its end."""
     if not journal.is_file():
         return []
-    content = journal.read_bytes()
-    n_whole = content.rfind(b"\n") + 1
+    records: list[dict[str, Any]] = []
     with journal.open("r+b") as handle:
+        n_whole = 0
+        for line in handle:
+            record = _record(line)
+            if record is None:
+                break
+            records.append(record)
+            n_whole += len(line)
         handle.truncate(n_whole)
-    return [json.loads(line) for line in content[:n_whole].splitlines()]
+    return records
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """Return one line of a journal, None where it is not whole."""
+    try:
+        record = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

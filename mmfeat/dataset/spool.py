@@ -39,9 +39,12 @@ class StreamSpool:
         for column, dtype in self._column_types().items():
             path = folder / f"{info.name}.{column}"
             path.touch()
-            handle = path.open("r+b")
             width = len(info.feature_names) if column == "values" else 1
-            handle.truncate(self.offsets[-1] * width * np.dtype(dtype).itemsize)
+            n_byte = self.offsets[-1] * width * np.dtype(dtype).itemsize
+            if path.stat().st_size < n_byte:  # only a power cut writes the journal before the frames
+                raise SchemaError(f"{path}: expected {n_byte} bytes from the interrupted run, got fewer; run it again")
+            handle = path.open("r+b")
+            handle.truncate(n_byte)
             handle.seek(0, 2)
             self._columns[column] = (handle, np.dtype(dtype))
 

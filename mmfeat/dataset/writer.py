@@ -20,7 +20,7 @@ from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
 from mmfeat.dataset.spool import StreamSpool
-from mmfeat.errors import MmfeatError, OutputExistsError, SchemaError
+from mmfeat.errors import InputError, MmfeatError, OutputExistsError, SchemaError
 from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamFailure, StreamInfo, StreamStatus
 
 
@@ -43,6 +43,9 @@ class LabelInfo:
     value_range: tuple[float, float] | None = None
     convention: str = ""
     source: str = ""
+
+
+_SUFFIXES = (".h5", ".hdf5")  # a damaged dataset may be replaced; a manifest named by mistake may not
 
 
 class DatasetWriter:
@@ -79,6 +82,8 @@ class DatasetWriter:
     ) -> None:
         if path.exists() and not overwrite:
             raise OutputExistsError(path)
+        if path.is_file() and path.suffix not in _SUFFIXES and not h5py.is_hdf5(path):
+            raise InputError(f"{path}: expected a dataset file to replace, got another file; choose another name")
         self.path = path
         self._info = info
         self._labels = tuple(labels)
@@ -87,10 +92,14 @@ class DatasetWriter:
         self._clips: list[ClipFeatures] = []
         self._known_ids: set[str] = set()
         self._part = PartFolder(path, fingerprint)
-        self._spools = {
-            stream.name: StreamSpool(stream, self._part.path, _committed_rows(self._part.records, stream.name))
-            for stream in streams
-        }
+        try:
+            self._spools = {
+                stream.name: StreamSpool(stream, self._part.path, _committed_rows(self._part.records, stream.name))
+                for stream in streams
+            }
+        except SchemaError:
+            self._part.close(discard=True)
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,10 @@ from mmfeat_cli.skesl import skesl
 
 BIN = Path(sys.executable).parent
 COMMANDS = [
-    *(("mmfeat", mmfeat, name) for name in ("build", "describe", "extract-audio", "parse-openface", "validate")),
+    *(
+        ("mmfeat", mmfeat, name)
+        for name in ("build", "describe", "extract-audio", "parse-openface", "presets", "validate")
+    ),
     *(("skesl", skesl, name) for name in ("evaluate", "finetune", "predict", "pretrain")),
 ]
 HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av")

@@ -166,7 +166,7 @@ def test_one_failing_clip_is_recorded_and_the_rest_is_built(manifest, silent_wav
     assert (result.exit_code, result.stderr) == (1, "")
     assert result.stdout.splitlines() == [
         f"{out}: 3 clips (audio 1); 2 stream(s) failed:",
-        f"  two: audio: {silent_wav}: expected sound, got a file of 0 samples; remove the clip",
+        f"  two: audio: {silent_wav}: expected sound, got 0 samples; remove the clip",
         f"  three: audio: {tmp_path / 'none.wav'}: expected a sound file, found none; correct the path",
     ]
     with DatasetReader(out) as reader:
@@ -255,7 +255,7 @@ def test_a_csv_that_is_not_openface(manifest, out):
 
 
 def test_a_wav_of_zero_samples(silent_wav, out):
-    message = f"{silent_wav}: expected sound, got a file of 0 samples; remove the clip"
+    message = f"{silent_wav}: expected sound, got 0 samples; remove the clip"
     assert refused("extract-audio", silent_wav, "--out", out) == message
     assert [path.name for path in out.parent.iterdir()] == ["silent.wav"]
 
@@ -266,7 +266,7 @@ def test_a_wav_of_zero_samples(silent_wav, out):
         (["--preset", "slow"], "unknown audio preset 'slow'; known: default, skesl-33"),
         (["--groups", "mouth"], "unknown OpenFace group 'mouth'; known: gaze"),
         (["--fps", "0"], "frame_rate_hz must be positive and finite, got 0.0"),
-        (["--set", "audio.hop=512"], "unknown key 'audio.hop'; known: sample_rate, hop_length, pitch, mfcc, chroma"),
+        (["--set", "audio.hop=512"], "unknown key 'audio.hop'; known: sample_rate, hop_length, features, pitch,"),
         (["--set", "audio"], "override 'audio': expected KEY=VALUE"),
         (["--config", "none.toml"], "none.toml: expected a readable TOML file: No such file or directory"),
     ],
@@ -323,7 +323,7 @@ def test_a_damaged_dataset_is_refused_with_its_findings(out):
         (["build"], "Missing argument 'MANIFEST'"),
         (["build", "clips.csv"], "Missing option '--out'"),
         (["build", "clips.csv", "--out", "a.h5", "-j", "0"], "0 is not in the range x>=1"),
-        (["extract-audio", "--out", "a.h5"], "Missing argument 'PATHS...'"),
+        (["extract-audio", "--out", "a.h5"], "expected PATHS or --manifest, one of the two"),
         (["validate", "a.h5", "--level", "deep"], "'deep' is not one of 'structure', 'content'"),
         (["describe", "a.h5", "--yaml"], "No such option"),
         (["polish"], "No such command 'polish'"),
@@ -335,19 +335,19 @@ def test_a_usage_error_ends_with_2(arguments, message):
     assert message in result.stderr
 
 
-def test_an_interrupted_build_ends_with_130_and_leaves_nothing(corpus, out, monkeypatch):
+def test_an_interrupted_build_ends_with_130_and_leaves_no_file(corpus, out, monkeypatch):
     def interrupt(entry, config):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mmfeat.build, "extract_clip", interrupt)
     result = mmfeat_command("build", corpus, "--out", out)
     assert (result.exit_code, result.stdout, result.stderr.strip()) == (130, "", "interrupted")
-    assert list(out.parent.iterdir()) == []
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
-def test_ctrl_c_in_the_middle_of_a_build_ends_with_130_and_leaves_nothing(corpus, out, manifest, n_jobs):
-    path = manifest("clip_id,audio", *(f"{i},{corpus.parent}/0.wav" for i in range(2000)))
+def test_ctrl_c_in_the_middle_of_a_build_ends_with_130_and_the_next_one_goes_on(corpus, out, manifest, n_jobs):
+    path = manifest("clip_id,audio", *(f"{i},{corpus.parent}/0.wav" for i in range(1000)))
     # A shell may start its children deaf to Ctrl-C, hence the handler.
     program = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -362,7 +362,13 @@ def test_ctrl_c_in_the_middle_of_a_build_ends_with_130_and_leaves_nothing(corpus
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
     assert stderr.strip().splitlines()[-1] == "interrupted"
-    assert [left.name for left in out.parent.iterdir()] == ["clips.csv"]
+    assert sorted(left.name for left in out.parent.iterdir()) == ["clips.csv", "out.h5.part"]
+    n_done = len((out.with_name("out.h5.part") / "journal.jsonl").read_text().splitlines())
+    assert 0 < n_done < 1000
+    result = mmfeat_command("build", path, "--out", out)
+    assert result.stdout == f"{out}: 1000 clips (audio 1000), {n_done} of them from an interrupted run\n"
+    assert validate(out, level="content").ok
+    assert sorted(left.name for left in out.parent.iterdir()) == ["clips.csv", "out.h5"]
 
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(built):

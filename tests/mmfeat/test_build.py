@@ -108,7 +108,7 @@ def test_the_summary_counts_and_gives_every_reason(entries, silent_wav, tmp_path
     report = build_dataset([entries[0], ClipEntry(clip_id="bad", audio=silent_wav)], tmp_path / "a.h5")
     assert report.summary() == (
         f"{tmp_path}/a.h5: 2 clips (audio 1, vision 1); 1 stream(s) failed:\n"
-        f"  bad: audio: {silent_wav}: expected sound, got a file of 0 samples; remove the clip"
+        f"  bad: audio: {silent_wav}: expected sound, got 0 samples; remove the clip"
     )
 
 
@@ -189,7 +189,7 @@ def write_text(folder):
 
 def test_an_old_file_outlives_a_build_that_fails(silent_wav, tmp_path):
     (tmp_path / "a.h5").write_text("mine")
-    with pytest.raises(InputError, match=r"silent.wav: expected sound, got a file of 0 samples"):
+    with pytest.raises(InputError, match=r"silent.wav: expected sound, got 0 samples"):
         build_dataset([ClipEntry(clip_id="a", audio=silent_wav)], tmp_path / "a.h5", overwrite=True)
     assert (tmp_path / "a.h5").read_text() == "mine"
 

@@ -177,3 +177,24 @@ def test_a_path_that_does_not_exist_is_refused(tmp_path):
 def test_a_folder_without_matching_files_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"expected files ending in .csv, found none"):
         entries_from_paths([tmp_path], [".csv"], column="openface")
+
+
+def test_a_label_with_an_underscore_is_no_number(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text("clip_id,label:mood\na,1_0\n")
+    with pytest.raises(ManifestError, match="line 2: label:mood: expected a number, got '1_0'"):
+        read_manifest(path)
+
+
+def test_a_manifest_with_semicolons_is_told_about_commas(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text("clip_id;text\na;good\n")
+    with pytest.raises(ManifestError, match="separate columns with commas"):
+        read_manifest(path)
+
+
+def test_absent_videos_do_not_matter_where_sound_files_are_read(tmp_path):
+    (tmp_path / "a.wav").touch()
+    path = tmp_path / "manifest.csv"
+    path.write_text("clip_id,audio,video\na,a.wav,a.mp4\n")
+    assert read_manifest(path)[0].audio == tmp_path / "a.wav"

@@ -33,15 +33,49 @@ class MelBands(NamedTuple):
 @lru_cache(maxsize=32)
 def mel_bands(sample_rate: float, n_fft: int, n_mels: int, *, htk: bool) -> MelBands:
     """Return the bands for spectra of ``n_fft / 2 + 1`` bins."""
-    from librosa.filters import mel
-
-    bank = mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, htk=htk)
+    bank = triangles(sample_rate, n_fft, n_mels, htk=htk)
     inside = [np.flatnonzero(band) for band in bank]
     first_bin = np.array([bins[0] if bins.size else 0 for bins in inside])
     n_bins = [bins[-1] - bins[0] + 1 if bins.size else 0 for bins in inside]
     weights = [band[first : first + n] for band, first, n in zip(bank, first_bin, n_bins, strict=True)]
     starts = np.concatenate([[0], np.cumsum(n_bins)])
     return MelBands(first_bin, starts.astype(np.int64), np.concatenate(weights).astype(np.float32))
+
+
+def triangles(sample_rate: float, n_fft: int, n_mels: int, *, htk: bool) -> FloatArray:
+    """Return triangles of unit area, shape (n_mels, n_fft / 2 + 1): ``librosa.filters.mel`` to the bit.
+
+    Written out because importing ``librosa.filters`` costs each process half a second of scipy.
+    """
+    corners_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(sample_rate / 2.0, htk=htk), n_mels + 2), htk=htk)
+    widths_hz = np.diff(corners_hz)
+    distances_hz = np.subtract.outer(corners_hz, np.fft.rfftfreq(n_fft, 1.0 / sample_rate))
+    rising = -distances_hz[:-2] / widths_hz[:-1, None]
+    falling = distances_hz[2:] / widths_hz[1:, None]
+    bank = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    bank *= (2.0 / (corners_hz[2:] - corners_hz[:-2]))[:, None]
+    return np.asarray(bank, dtype=np.float32)
+
+
+_SLANEY_LINEAR_HZ, _SLANEY_BREAK_HZ, _SLANEY_LOG_STEP = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
+
+
+def _hz_to_mel(hz: float, *, htk: bool) -> float:
+    """Return the mel of a frequency."""
+    if htk:
+        return float(2595.0 * np.log10(1.0 + hz / 700.0))
+    if hz < _SLANEY_BREAK_HZ:
+        return hz / _SLANEY_LINEAR_HZ
+    return float(_SLANEY_BREAK_HZ / _SLANEY_LINEAR_HZ + np.log(hz / _SLANEY_BREAK_HZ) / _SLANEY_LOG_STEP)
+
+
+def _mel_to_hz(mels: npt.NDArray[np.float64], *, htk: bool) -> npt.NDArray[np.float64]:
+    """Return the frequencies of mels."""
+    if htk:
+        return np.asarray(700.0 * (10.0 ** (mels / 2595.0) - 1.0))
+    bend = _SLANEY_BREAK_HZ / _SLANEY_LINEAR_HZ
+    logarithmic = _SLANEY_BREAK_HZ * np.exp(_SLANEY_LOG_STEP * (mels - bend))
+    return np.where(mels < bend, _SLANEY_LINEAR_HZ * mels, logarithmic)
 
 
 @kernel

@@ -6,15 +6,23 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
-from mmfeat import ClipError, StreamStatus, read_audio
-from mmfeat.testing import tone
+from mmfeat import ClipError, StreamStatus, Waveform, read_audio
+from mmfeat.testing import tone, write_sound_as
 
 
 def loudest_hz(waveform):
     """Return the frequency of the spectrum's maximum; the resolution is 1 / duration."""
     spectrum = np.abs(np.fft.rfft(waveform.samples * np.hanning(waveform.samples.size)))
     return spectrum.argmax() * waveform.sample_rate / waveform.samples.size
+
+
+def chirp(duration_s, sample_rate=16_000):
+    """Return a sound of which no two pieces are the same."""
+    times_s = np.arange(round(duration_s * sample_rate)) / sample_rate
+    samples = 0.5 * np.sin(2 * np.pi * (200 * times_s + 1000 * times_s**2))
+    return Waveform(samples=samples.astype(np.float32), sample_rate=sample_rate)
 
 
 def write_video(path, *, sound, codec="aac"):
@@ -106,39 +114,35 @@ def test_a_video_without_sound_is_a_missing_source(tmp_path):
     assert "got 1 stream(s) without sound; leave the audio cell of this clip empty" in str(error)
 
 
-def test_a_file_of_zero_bytes_is_empty(tmp_path):
-    (tmp_path / "a.wav").touch()
-    error = refusal(tmp_path / "a.wav")
-    assert error.status is StreamStatus.EMPTY
-    assert "expected sound, got a file of 0 bytes; copy it again" in str(error)
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp4", "mkv"])
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.0, 0.7), (0.3, None), (0.25, 0.75), (0.9, 5.0)])
+def test_a_span_is_exactly_those_samples_of_the_whole(tmp_path, suffix, start_s, end_s):
+    sound = chirp(1.0)
+    if suffix in ("wav", "flac"):
+        soundfile.write(tmp_path / f"a.{suffix}", sound.samples, 16_000)
+    else:
+        write_sound_as(tmp_path / f"a.{suffix}", sound)
+    whole = read_audio(tmp_path / f"a.{suffix}").samples
+    part = read_audio(tmp_path / f"a.{suffix}", start_s=start_s, end_s=end_s).samples
+    end = None if end_s is None else round(16_000 * end_s)
+    np.testing.assert_array_equal(part, whole[round(16_000 * start_s) : end])
+    assert 0 < part.size < whole.size
 
 
-def test_a_file_of_zero_samples_is_empty(tmp_path):
-    soundfile.write(tmp_path / "a.wav", np.zeros(0), 16_000)
-    error = refusal(tmp_path / "a.wav")
-    assert error.status is StreamStatus.EMPTY
-    assert "expected sound, got a file of 0 samples; remove the clip" in str(error)
+@pytest.mark.parametrize("suffix", ["wav", "mp4"])
+@pytest.mark.parametrize("rate", [8_000, 22_050])
+def test_a_resampled_span_is_the_resampled_samples_of_the_span(tmp_path, suffix, rate):
+    write_sound_as(tmp_path / f"a.{suffix}", chirp(1.0), codec="aac" if suffix == "mp4" else "pcm_s16le")
+    part = read_audio(tmp_path / f"a.{suffix}", start_s=0.25, end_s=0.75)
+    resampled = read_audio(tmp_path / f"a.{suffix}", rate, start_s=0.25, end_s=0.75)
+    expected = soxr.resample(part.samples, 16_000, rate, quality="HQ")
+    assert (part.samples.size, resampled.sample_rate) == (8_000, rate)
+    np.testing.assert_allclose(resampled.samples, expected, atol=1e-6)  # float32
 
 
-def test_text_under_the_name_of_a_sound_file_is_a_decode_error_that_names_both_readers(tmp_path):
-    (tmp_path / "a.wav").write_text("This is no sound. " * 100)
-    error = refusal(tmp_path / "a.wav")
-    assert error.status is StreamStatus.DECODE_ERROR
-    assert "got 1800 bytes that neither soundfile (" in str(error)
-    assert "nor FFmpeg (" in str(error)
-
-
-@pytest.mark.parametrize("place", ["none.wav", ""])
-def test_a_missing_file_or_a_folder_is_a_missing_source(tmp_path, place):
-    error = refusal(tmp_path / place)
-    assert error.status is StreamStatus.MISSING_SOURCE
-    assert "expected a sound file, found none; correct the path" in str(error)
-
-
-def test_samples_that_are_no_numbers_are_counted(tmp_path):
-    samples = tone(200.0, duration_s=0.1).samples.copy()
-    samples[[3, 5]] = np.nan, np.inf
-    soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
-    error = refusal(tmp_path / "a.wav")
-    assert error.status is StreamStatus.DECODE_ERROR
-    assert "got 2 NaN or infinite of 1600; repair the file" in str(error)
+@pytest.mark.parametrize(("file_rate", "rate"), [(44_100, 16_000), (16_000, 22_050), (8_000, 16_000)])
+def test_resampling_block_by_block_gives_the_samples_of_resampling_at_once(tmp_path, file_rate, rate):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 600_000).astype(np.float32)  # three blocks
+    soundfile.write(tmp_path / "a.wav", noise, file_rate, subtype="FLOAT")
+    expected = soxr.resample(noise, file_rate, rate, quality="HQ")
+    np.testing.assert_allclose(read_audio(tmp_path / "a.wav", rate).samples, expected, atol=1e-6)  # float32

@@ -184,3 +184,11 @@ def test_events_are_kept_in_their_order(tmp_path):
         open_writer.add_event({"action": "second", "n": 2})
     with DatasetReader(tmp_path / "a.h5") as reader:
         assert reader.events() == ({"action": "first"}, {"action": "second", "n": 2})
+
+
+def test_only_a_dataset_file_is_replaced(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text("clip_id\na\n")
+    with pytest.raises(InputError, match="expected a dataset file to replace, got another file"):
+        DatasetWriter(path, info=DatasetInfo(name="example"), overwrite=True)
+    assert path.read_text() == "clip_id\na\n"

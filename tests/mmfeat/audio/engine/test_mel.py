@@ -8,6 +8,7 @@ from mmfeat.audio.engine import logmel
 from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.decibel import decibel
 from mmfeat.audio.engine.lanes import load, store
+from mmfeat.audio.engine.mel import triangles
 
 
 @kernel
@@ -39,3 +40,12 @@ def test_levels_are_those_of_librosa(signal, librosa_says, stress_name, n_fft, h
     )
     result = logmel(samples, 16000, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels, htk=htk)
     assert result == pytest.approx(librosa.power_to_db(power).T, abs=5e-3)  # dB, of a band 80 dB below the loudest
+
+
+@pytest.mark.parametrize("htk", [True, False])
+@pytest.mark.parametrize(
+    ("sample_rate", "n_fft", "n_mels"), [(16_000, 2048, 128), (22_050, 1024, 40), (8_000, 512, 64)]
+)
+def test_triangles_are_those_of_librosa_to_the_bit(sample_rate, n_fft, n_mels, htk):
+    bank = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, htk=htk)
+    assert np.array_equal(triangles(sample_rate, n_fft, n_mels, htk=htk), bank)
