@@ -27,6 +27,9 @@ N_CHROMA = 12
 _BINS_PER_CLASS = BINS_PER_OCTAVE // N_CHROMA
 _N_LANES = 16
 _TINY = np.float32(np.finfo(np.float32).tiny)
+FRAMES_PER_BLOCK = 16_384  # almost nine minutes at 16 kHz and a hop of 512
+# Further than half of the longest filter (1.5 s at C1) and the six half-band filters of 385 taps before it reach.
+_CONTEXT = 1 << 17  # samples
 
 
 def chroma_cqt(samples: FloatArray, sample_rate: float, *, hop_length: int = 512, tuning: float | None) -> FloatArray:
@@ -51,7 +54,30 @@ def chroma_cqt(samples: FloatArray, sample_rate: float, *, hop_length: int = 512
     clip = as_clip(samples)
     if tuning is None:
         tuning = estimate_tuning(clip, sample_rate, bins_per_octave=BINS_PER_OCTAVE)
-    plan = cqt_plan(sample_rate, hop_length, tuning)
+    return chroma_in_blocks(clip, hop_length, cqt_plan(sample_rate, hop_length, tuning))
+
+
+def chroma_in_blocks(
+    clip: FloatArray, hop_length: int, plan: CqtPlan, *, frames_per_block: int = FRAMES_PER_BLOCK
+) -> FloatArray:
+    """Return the chroma of a clip, computed block by block: the octaves of a long clip take as much memory as itself.
+
+    A block begins a whole number of hops into the clip, so that every octave keeps the samples that it would have kept,
+    and reaches ``_CONTEXT`` samples further on both sides than its frames.
+    """
+    n_frames = n_frames_of(clip.size, hop_length)
+    n_context = -(-_CONTEXT // hop_length)
+    blocks = []
+    for first in range(0, n_frames, frames_per_block):
+        end = min(first + frames_per_block, n_frames)
+        begin = max(0, first - n_context)
+        piece = clip[begin * hop_length : (end + n_context) * hop_length]
+        blocks.append(_chroma(piece, hop_length, plan)[first - begin : end - begin])
+    return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+
+
+def _chroma(clip: FloatArray, hop_length: int, plan: CqtPlan) -> FloatArray:
+    """Return the chroma of one block."""
     start = decimate(clip, plan.early_factor) if plan.early_factor > 1 else clip
     n_frames = n_frames_of(clip.size, hop_length)
     classes = np.zeros((n_groups_of(n_frames), N_CHROMA * _N_LANES), np.float32)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mmfeat.audio.engine import chroma_cqt
+from mmfeat.audio.engine.chroma import chroma_in_blocks
 from mmfeat.audio.engine.cqt import cqt_plan
 
 
@@ -81,3 +82,16 @@ def test_one_bank_of_filters_serves_every_octave_at_every_tuning(sample_rate):
         plan = cqt_plan(sample_rate, 512, float(tuning))
         assert plan.starts.size == 37
         assert plan.n_fft in (512, 1024)
+
+
+@pytest.mark.parametrize("sample_rate", [16_000, 22_050, 44_100])
+def test_blocks_of_a_long_clip_give_the_chroma_of_the_whole(sample_rate):
+    rng = np.random.default_rng(0)
+    time_s = np.arange(40 * sample_rate) / sample_rate
+    chirp = np.sin(2 * np.pi * (100 * time_s + 8 * time_s**2))
+    clip = (0.3 * chirp + 0.05 * rng.standard_normal(time_s.size)).astype(np.float32)
+    plan = cqt_plan(sample_rate, 512, 0.0)
+    whole = chroma_in_blocks(clip, 512, plan)
+    blocks = chroma_in_blocks(clip, 512, plan, frames_per_block=100)
+    assert whole.shape == (1 + clip.size // 512, 12)
+    assert np.abs(blocks - whole).max() < 2e-5  # float32 sums in another order
