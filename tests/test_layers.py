@@ -15,6 +15,7 @@ FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas":
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.config", "mmfeat.plugins"}
 FLOOR_1 = {"mmfeat.audio", "mmfeat.vision", "mmfeat.dataset", "mmfeat.manifest"}
+COMPILED = {"mmfeat.audio", "mmfeat.vision"}  # have kernels
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
     "skesl.config",
@@ -44,6 +45,8 @@ ALLOWED = {
     "mmfeat": set(),
     **dict.fromkeys(FLOOR_0, FLOOR_0),
     **dict.fromkeys(FLOOR_1, FLOOR_0),
+    **dict.fromkeys(COMPILED, FLOOR_0 | {"mmfeat.compile"}),
+    "mmfeat.compile": set(),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
     "mmfeat.build": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config"},
     "mmfeat.testing": FLOOR_0 | FLOOR_1,

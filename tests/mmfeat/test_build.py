@@ -136,7 +136,7 @@ def test_the_configuration_reaches_the_streams(entries, tmp_path):
     build_dataset(entries[:1], tmp_path / "a.h5", config, info=DatasetInfo(name="mine", language="en"))
     with DatasetReader(tmp_path / "a.h5") as reader:
         assert reader.info("vision").feature_names == ("pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz")
-        assert reader.info("vision").config == {"groups": ["pose"], "frame_rate_hz": None}
+        assert reader.info("vision").config == {"groups": ["pose"], "face": "most-confident", "frame_rate_hz": None}
         assert (reader.attributes["name"], reader.attributes["language"]) == ("mine", "en")
 
 
