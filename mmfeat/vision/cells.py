@@ -20,17 +20,19 @@ from mmfeat.vision.words import N_BYTE, ByteArray, find_byte, load_word, lowest_
 
 Int64Array = npt.NDArray[np.int64]
 Int32Array = npt.NDArray[np.int32]
+UInt64Array = npt.NDArray[np.uint64]
+UInt32Array = npt.NDArray[np.uint32]
 Integer = int | np.int64
 
 _BLOCK = 1 << 17  # bytes; the longest line
-_MAX_DIGITS = 15
-_NO_NUMBER = np.int64(-1)
-_POWERS_OF_TEN = 10.0 ** np.arange(_MAX_DIGITS + 1)
+_U0, _U1, _U3, _U7, _U8, _U16, _U32, _U64 = (np.uint64(n) for n in (0, 1, 3, 7, 8, 16, 32, 64))
+_TEN = np.uint64(10)
+_MOST_DECIMALS = np.uint64(15)
+_NO_NUMBER = np.uint64(99)  # in place of a number of decimals
+_POWERS_OF_TEN = 10.0 ** np.arange(16)
 _SIGNED_POWERS = np.stack([_POWERS_OF_TEN, -_POWERS_OF_TEN])
 _NEWLINE, _SPACE, _MINUS, _DOT, _ZERO = (np.uint8(ord(character)) for character in "\n -.0")
 
-_U1, _U3, _U7, _U8, _U16, _U32, _U64 = (np.uint64(n) for n in (1, 3, 7, 8, 16, 32, 64))
-_TEN = np.uint64(10)
 _ZEROS = np.uint64(0x3030303030303030)
 _ABOVE_NINE = np.uint64(0x7676767676767676)  # added to a byte up to 127 it sets the top bit of those above 9
 _TOP_BITS = np.uint64(0x8080808080808080)
@@ -76,62 +78,71 @@ def scan_cells(data: ByteArray, start: int, stop: int, separator: str, n_column:
     odd = np.empty((values.size, 4), dtype=np.int64)
     begins = np.empty(n_row_most, dtype=np.int64)
     n_row, n_odd, *bad = _scan(
-        data, start, stop, np.uint8(ord(separator)), n_column, wanted, _SIGNED_POWERS, values, odd, begins
+        data,
+        start,
+        stop,
+        np.uint8(ord(separator)),
+        n_column,
+        wanted.astype(np.uint64),
+        _SIGNED_POWERS,
+        values,
+        odd,
+        begins,
     )
-    bad_line = None if bad[0] < 0 else (bad[0], bad[1], bad[2])
+    bad_line = None if bad[0] < 0 else (int(bad[0]), int(bad[1]), int(bad[2]))
     return Scan(values=values[:n_row], odd=odd[:n_odd], begins=begins[:n_row], bad_line=bad_line)
 
 
 @kernel
 def _scan(
     data: ByteArray,
-    start: int,
+    start: Integer,
     stop: int,
     separator: np.uint8,
     n_column: int,
-    wanted: Int64Array,
+    wanted: UInt64Array,
     powers: Float64Array,
     values: Float64Array,
     odd: Int64Array,
     begins: Int64Array,
-) -> tuple[int, int, int, int, int]:
+) -> tuple[Integer, Integer, Integer, Integer, Integer]:
     """Fill the arrays; return the rows, the odd cells, and what ``Scan.bad_line`` says (-1: nothing)."""
-    ends = np.empty(_BLOCK + N_BYTE, dtype=np.int32)
-    line_ends = np.empty(_BLOCK + N_BYTE, dtype=np.int32)
+    marks = np.empty(_BLOCK + N_BYTE, dtype=np.uint32)
+    lines = np.empty(_BLOCK + N_BYTE, dtype=np.int32)
     n_row = n_odd = 0
     while start < stop:
-        n_line = _find_cells(data, start, min(start + _BLOCK, stop), separator, ends, line_ends)
+        n_line = _find_cells(data, start, min(start + _BLOCK, stop), separator, marks, lines)
         if n_line == 0:
             return n_row, n_odd, start, min(start + _BLOCK, stop), 0
         first = 0
-        begin = start
         for line in range(n_line):
-            n_cell = line_ends[line] - first
-            end = start + ends[line_ends[line] - 1]
+            n_cell = lines[line] - first
+            begin = start + np.int64(marks[first])
+            end = start + np.int64(marks[lines[line]]) - 1
             if _is_blank(data, begin, end):
                 pass
             elif n_cell == n_column:
-                n_odd = _read_row(data, start, begin, ends[first:], wanted, powers, values, n_row, odd, n_odd)
                 begins[n_row] = begin
+                n_odd = _read_row(data, start, marks[first:], wanted, powers, values[n_row], odd, n_odd, n_row)
                 n_row += 1
             else:
                 return n_row, n_odd, begin, end, n_cell
-            first = line_ends[line]
-            begin = end + 1
-        start = begin
+            first = lines[line]
+        start += np.int64(marks[first])
     return n_row, n_odd, -1, -1, 0
 
 
 @kernel
 def _find_cells(
-    data: ByteArray, start: int, stop: int, separator: np.uint8, ends: Int32Array, line_ends: Int32Array
+    data: ByteArray, start: Integer, stop: Integer, separator: np.uint8, marks: UInt32Array, lines: Int32Array
 ) -> int:
-    """Note where each cell ends, counted from ``start``, and the number of cells up to each line's end.
+    """Note where each cell begins, counted from ``start``, and how many cells there are up to each line's end.
 
-    The byte at ``stop`` counts if it is a newline: the last line of a text needs none of its own. Return the number of
-    lines.
+    Cell ``i`` reaches from ``marks[i]`` to the separator or newline in front of ``marks[i + 1]``. The byte at ``stop``
+    counts if it is a newline: the last line of a text needs none of its own. Return the number of lines.
     """
-    n_end = n_line = 0
+    marks[0] = 0
+    n_cell = n_line = 0
     for index in range(start, stop + 1, N_BYTE):
         newline = find_byte(data, index, _NEWLINE)
         either = newline | find_byte(data, index, separator)
@@ -140,10 +151,10 @@ def _find_cells(
             position = index + np.int64(bit)
             if position > stop:
                 return n_line
-            ends[n_end] = position - start
-            n_end += 1
+            n_cell += 1
+            marks[n_cell] = position - start + 1
             if (newline >> bit) & _U1:
-                line_ends[n_line] = n_end
+                lines[n_line] = n_cell
                 n_line += 1
             either &= either - _U1
     return n_line
@@ -161,56 +172,57 @@ def _is_blank(data: ByteArray, begin: Integer, end: Integer) -> bool:
 @kernel
 def _read_row(
     data: ByteArray,
-    start: int,
-    row_begin: int,
-    ends: Int32Array,
-    wanted: Int64Array,
+    start: Integer,
+    marks: UInt32Array,
+    wanted: UInt64Array,
     powers: Float64Array,
     values: Float64Array,
-    row: int,
     odd: Int64Array,
     n_odd: int,
+    row: int,
 ) -> int:
-    """Read the wanted cells of one row; return the number of odd cells so far."""
-    for target in range(wanted.size):
+    """Read the wanted cells of one row; return the number of odd cells so far.
+
+    Indices are unsigned here: numba would ask of every signed one whether it counts from the end.
+    """
+    origin = np.uint64(start)
+    for target in range(np.uint64(wanted.size)):
         column = wanted[target]
-        begin = start + ends[column - 1] + 1 if column > 0 else row_begin
-        end = start + ends[column]
-        while begin < end and data[begin] <= _SPACE:
-            begin += 1
-        while begin < end and data[end - 1] <= _SPACE:
-            end -= 1
-        negative = np.int64(data[begin] == _MINUS)
-        n_character = end - begin - negative
-        if n_character <= 8:
-            digits, n_decimal = _short_number(load_word(data, begin + negative), n_character)
-        else:
-            digits, n_decimal = _long_number(data, begin + negative, end)
-        if n_decimal < 0:
-            odd[n_odd, 0], odd[n_odd, 1], odd[n_odd, 2], odd[n_odd, 3] = row, target, begin, end
-            n_odd += 1
-        else:
-            values[row, target] = np.float64(digits) / powers[negative, n_decimal]
+        begin = origin + np.uint64(marks[column])
+        end = origin + np.uint64(marks[column + _U1]) - _U1
+        begin += np.uint64(data[begin] == _SPACE)
+        negative = np.uint64(data[begin] == _MINUS)
+        digits, n_decimal = _short_number(load_word(data, np.int64(begin + negative)), end - begin - negative)
+        if n_decimal > _MOST_DECIMALS:
+            digits, negative, n_decimal = _careful_number(data, begin, end)
+            if n_decimal > _MOST_DECIMALS:
+                odd[n_odd, 0], odd[n_odd, 1], odd[n_odd, 2], odd[n_odd, 3] = row, target, begin, end
+                n_odd += 1
+                continue
+        values[target] = np.float64(digits) / powers[negative, n_decimal]
     return n_odd
 
 
 @kernel
-def _short_number(word: np.uint64, n_character: Integer) -> tuple[np.uint64, np.int64]:
-    """Return the digits of up to eight characters as an integer and the number of decimals, -1 for no number."""
-    if n_character <= 0:
-        return np.uint64(0), _NO_NUMBER
+def _short_number(word: np.uint64, n_character: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Return the digits of up to eight characters as an integer, and the number of decimals or ``_NO_NUMBER``.
+
+    A length that is negative has wrapped round to a large one.
+    """
+    if n_character - _U1 >= _U8:
+        return _U0, _NO_NUMBER
     # The last character comes to the top byte, the bytes in front of the first one are 0.
-    digits = (word ^ _ZEROS) << (_U64 - (np.uint64(n_character) << _U3))
+    digits = (word ^ _ZEROS) << (_U64 - (n_character << _U3))
     foreign = ((digits + _ABOVE_NINE) | digits) & _TOP_BITS
     if foreign == 0:
-        return _eight_digits(digits), np.int64(0)
+        return _eight_digits(digits), _U0
     place = lowest_bit(foreign) - _U7
     single = foreign & (foreign - _U1) == 0
     if n_character == 1 or not single or (digits >> place) & _LOW_BYTE != _DOT_AS_DIGIT:
-        return np.uint64(0), _NO_NUMBER
+        return _U0, _NO_NUMBER
     before = digits & ((_U1 << place) - _U1)
     behind = ((digits >> place) >> _U8) << place
-    return _eight_digits((before | behind) << _U8), np.int64((_U64 - _U8 - place) >> _U3)
+    return _eight_digits((before | behind) << _U8), (_U64 - _U8 - place) >> _U3
 
 
 @kernel
@@ -223,20 +235,22 @@ def _eight_digits(digits: np.uint64) -> np.uint64:
 
 
 @kernel
-def _long_number(data: ByteArray, begin: Integer, end: Integer) -> tuple[np.uint64, np.int64]:
-    """Return what ``_short_number`` does, of up to 15 digits."""
-    digits = np.uint64(0)
-    n_decimal = np.int64(0)
-    n_digit = 0
-    behind_dot = False
-    for index in range(begin, end):
-        digit = data[index] - _ZERO
-        if np.uint8(digit) <= 9 and n_digit < _MAX_DIGITS:
-            digits = digits * _TEN + np.uint64(digit)
-            n_digit += 1
-            n_decimal += np.int64(behind_dot)
-        elif data[index] == _DOT and not behind_dot:
-            behind_dot = True
+def _careful_number(data: ByteArray, begin: np.uint64, end: np.uint64) -> tuple[np.uint64, np.uint64, np.uint64]:
+    """Return the digits of a cell with spaces around it, whether it is negative, and what ``_short_number`` says."""
+    while begin < end and data[begin] <= _SPACE:
+        begin += _U1
+    while begin < end and data[end - _U1] <= _SPACE:
+        end -= _U1
+    negative = np.uint64(begin < end and data[begin] == _MINUS)
+    digits = n_digit = n_decimal = behind_dot = _U0
+    for index in range(begin + negative, end):
+        digit = np.uint64(data[index] - _ZERO)
+        if digit < _TEN and n_digit < _MOST_DECIMALS:
+            digits = digits * _TEN + digit
+            n_digit += _U1
+            n_decimal += behind_dot
+        elif data[index] == _DOT and behind_dot == 0:
+            behind_dot = _U1
         else:
-            return digits, _NO_NUMBER
-    return digits, n_decimal if n_digit else _NO_NUMBER
+            return digits, negative, _NO_NUMBER
+    return digits, negative, n_decimal if n_digit > 0 else _NO_NUMBER

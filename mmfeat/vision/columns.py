@@ -6,6 +6,7 @@ the camera: pixels in the image, millimetres in space, radians for angles.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -103,6 +104,7 @@ UNITS: dict[str, str] = {
 RANGES: dict[str, Range] = {
     column: limits for group in GROUPS.values() for column, limits in zip(group.columns, group.ranges, strict=True)
 }
+AU_INTENSITIES = frozenset(GROUPS["au-intensity"].columns)
 _COLUMN_SET = frozenset(OPENFACE_COLUMNS)
 
 
@@ -119,6 +121,11 @@ def select_columns(names: Iterable[str]) -> tuple[str, ...]:
         >>> len(select_columns(["all"])), len(select_columns(["au", "pose"]))
         (709, 41)
     """
+    return _select(tuple(names))
+
+
+@functools.lru_cache(maxsize=32)
+def _select(names: tuple[str, ...]) -> tuple[str, ...]:
     wanted: set[str] = set()
     for name in names:
         if name in GROUPS or name in ALIASES:

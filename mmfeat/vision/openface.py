@@ -18,6 +18,7 @@ from mmfeat.errors import ClipError, ConfigError
 from mmfeat.types import BoolArray, Float32Array, FrameFeatures, StreamInfo, StreamStatus
 from mmfeat.vision.columns import (
     ALIASES,
+    AU_INTENSITIES,
     GROUPS,
     OPENFACE_COLUMNS,
     PRESETS,
@@ -183,8 +184,7 @@ def _confidence(table: Table, rows: BoolArray, frames: Timeline) -> Float32Array
 
 def _notes(table: Table, values: Float32Array, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return a sentence about action units outside their range: OpenFace bends them into it when a run ends."""
-    columns = [i for i, name in enumerate(names) if name in GROUPS["au-intensity"].columns]
-    units = values[:, columns]
+    units = values[:, [i for i, name in enumerate(names) if name in AU_INTENSITIES]]
     low, high = RANGES["AU01_r"]
     n_outside = int(((units < low) | (units > high)).sum())
     if not n_outside:

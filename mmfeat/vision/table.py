@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +23,8 @@ Choose = Callable[[tuple[str, ...]], tuple[str, ...]]
 PADDING = 128  # newlines behind the text, so that the compiled scan may look ahead
 BLANK = bytes(range(33))  # white space and what a terminal does not show
 _MAX_HEADER = 1 << 17  # bytes
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _WINDOWS_NAN = re.compile(rb"[-+]?(?:nan|1\.#(?:QNAN|SNAN|IND))(?:\((?:ind|snan)\))?", re.IGNORECASE)
 _WINDOWS_INF = re.compile(rb"([-+]?)1\.#INF", re.IGNORECASE)
 _AGAIN = "run FeatureExtraction again"
@@ -42,19 +46,23 @@ class Table:
     names: tuple[str, ...]
     values: Float64Array
 
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
+
     def __contains__(self, name: str) -> bool:
-        return name in self.names
+        return name in self._places
 
     def __getitem__(self, name: str) -> Float64Array:
-        return self.values[:, self.names.index(name)]
+        return self.values[:, self._places[name]]
 
     def has_all(self, names: tuple[str, ...]) -> bool:
         """Return whether all these columns were read."""
-        return set(self.names).issuperset(names)
+        return self._places.keys() >= set(names)
 
     def columns(self, names: tuple[str, ...]) -> Float64Array:
         """Return some columns side by side, shape (row, len(names))."""
-        places = [self.names.index(name) for name in names]
+        places = [self._places[name] for name in names]
         if places == list(range(places[0], places[0] + len(places))):
             return self.values[:, places[0] : places[0] + len(places)]  # no copy
         return self.values[:, places]
@@ -108,7 +116,8 @@ def read_table(path: Path, choose: Choose, *, loader: Loader = "compiled") -> Ta
     text = _read_text(path)
     names = choose(text.header)
     _check_doubled(text, names)
-    wanted = np.array([text.header.index(name) for name in names], dtype=np.int64)
+    places = {name: place for place, name in enumerate(text.header)}
+    wanted = np.array([places[name] for name in names], dtype=np.int64)
     if loader == "compiled":
         from mmfeat.vision.compiled_table import read_values
     else:
@@ -123,10 +132,12 @@ def read_header(path: Path) -> tuple[str, ...] | None:
     """Return the names in the first line of a file, None where it cannot be read."""
     try:
         with path.open("rb") as handle:
-            content = _decoded(handle.read(_MAX_HEADER))
+            content = handle.read(_MAX_HEADER)
     except OSError:
         return None
-    return _names(content.partition(b"\n")[0])[1]
+    if content[:2] in _UTF16_MARKS:
+        content = content.decode("utf-16", errors="replace").encode()
+    return _names(content.removeprefix(_UTF8_MARK).replace(b"\r", b"\n").partition(b"\n")[0])[1]
 
 
 def number(cell: bytes) -> float | None:
@@ -171,28 +182,40 @@ def is_cut_off(text: Text, last_line: bytes) -> bool:
 
 def _read_text(path: Path) -> Text:
     try:
-        content = _decoded(path.read_bytes())
+        data, stop = _read_bytes(path)
     except OSError as error:
         message = f"{path}: expected a file that can be read, got {error.strerror!r}; look what became of it"
         raise ClipError(message, StreamStatus.DECODE_ERROR) from error
-    if b"\n" not in content:
-        content = content.replace(b"\r", b"\n")
-    line = content.partition(b"\n")[0]
+    begin = len(_UTF8_MARK) if data[: len(_UTF8_MARK)].tobytes() == _UTF8_MARK else 0
+    line = data[begin:stop][:_MAX_HEADER].tobytes().partition(b"\n")[0]
     separator, header = _names(line)
     if not any(header):
         raise ClipError(f"{path}: expected an OpenFace csv, got an empty file", StreamStatus.EMPTY)
-    data = np.frombuffer(content + b"\n" * PADDING, dtype=np.uint8)
-    start, stop = len(line) + 1, len(content)
+    start = begin + len(line) + 1
     return Text(path=path, data=data, start=start, stop=stop, separator=separator, header=header)
 
 
-def _decoded(content: bytes) -> bytes:
-    """Return a text as utf-8 without a byte order mark."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        content = content.decode("utf-16", errors="replace").encode()
-    return content.removeprefix(b"\xef\xbb\xbf")
+def _read_bytes(path: Path) -> tuple[ByteArray, int]:
+    """Return a file as utf-8 with lines that end in newlines and ``PADDING`` of them behind it, and its length."""
+    with path.open("rb", buffering=0) as handle:
+        size = os.fstat(handle.fileno()).st_size
+        data = np.empty(size + PADDING, dtype=np.uint8)
+        stop = 0
+        while stop < size and (n_byte := handle.readinto(data[stop:size].data)):
+            stop += n_byte
+    data[stop:] = ord("\n")
+    if data[:2].tobytes() in _UTF16_MARKS:
+        return _padded(data[:stop].tobytes().decode("utf-16", errors="replace").encode())
+    if not (data[: min(stop, _MAX_HEADER)] == ord("\n")).any():
+        return _padded(data[:stop].tobytes().replace(b"\r", b"\n"))
+    return data, stop
 
 
+def _padded(content: bytes) -> tuple[ByteArray, int]:
+    return np.frombuffer(content + b"\n" * PADDING, dtype=np.uint8), len(content)
+
+
+@functools.lru_cache(maxsize=8)  # the files of a corpus have one header
 def _names(line: bytes) -> tuple[str, tuple[str, ...]]:
     """Return the separator and the names of a header."""
     text = line.decode("utf-8", errors="replace")
@@ -201,8 +224,8 @@ def _names(line: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _check_doubled(text: Text, names: tuple[str, ...]) -> None:
-    doubled = [name for name, count in Counter(text.header).items() if count > 1 and name in names]
+    counts = Counter(text.header)
+    doubled = [name for name in names if counts[name] > 1]
     if doubled:
-        count = text.header.count(doubled[0])
-        message = f"{text.path}: expected each column once, got {doubled[0]!r} {count} times; {_AGAIN}"
+        message = f"{text.path}: expected each column once, got {doubled[0]!r} {counts[doubled[0]]} times; {_AGAIN}"
         raise ClipError(message, StreamStatus.DECODE_ERROR)
