@@ -117,10 +117,12 @@ def run_jobs(
     """
     with closing(RunFolder(output, plan.journal)) as folder:
         # Sounds that an earlier run wrote may lie where this one searches.
-        entries = [entry for entry in entries if _source(entry).resolve() not in folder.written()]
+        written = folder.written()
+        entries = [entry for entry in entries if _source(entry).resolve() not in written]
         if not entries:
             raise InputError(f"{output}: expected at least one clip to work on, got none")
         todo = [entry for entry in entries if plan.overwrite or not _is_done(folder, entry, plan)]
+        folder.refuse_sources({entry.clip_id: _source(entry) for entry in todo}, plan.suffixes)
         if not plan.overwrite:
             folder.refuse_foreign([entry.clip_id for entry in todo], plan.suffixes)
         if todo:

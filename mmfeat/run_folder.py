@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ class RunFolder:
             return False
         same = last["stamp"] == stamp and last["settings"] == json.loads(json.dumps(settings))
         return same and all(_n_byte(self.path / name) == n_byte for name, n_byte in last["outputs"].items())
+
+    def refuse_sources(self, sources: Mapping[str, Path], suffixes: Iterable[str]) -> None:
+        """Refuse to replace what is read.
+
+        Args:
+            sources: by clip id.
+            suffixes: of the outputs.
+
+        Raises:
+            InputError: an output would have the name of its source.
+        """
+        for (clip_id, source), suffix in product(sources.items(), suffixes):
+            if (self.path / (clip_id + suffix)).resolve() == source.resolve():
+                raise InputError(f"{source}: expected an output beside it, not in its place; choose another folder")
 
     def refuse_foreign(self, clip_ids: Iterable[str], suffixes: Iterable[str]) -> None:
         """Refuse to replace files that no run wrote.
