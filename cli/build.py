@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 preset_option = click.option(
     "--preset", default="default", show_default=True, help="Audio settings by name; mmfeat presets lists them."
 )
-fps_option = click.option(
-    "--fps", type=float, default=None, help="Frame rate of OpenFace files that have no timestamp column."
-)
+fps_option = click.option("--fps", type=float, default=None, help="Frame rate of OpenFace files without times.")
 
 
 @click.command()

@@ -27,7 +27,7 @@ import glob
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -123,16 +123,21 @@ def entries_from_frame_folders(paths: Sequence[Path], suffixes: Iterable[str]) -
     for path in paths:
         if path.is_file():
             raise InputError(f"{path}: expected a folder of images, got a file; give its folder")
-        folder, files = _files_of(path)
-        if not path.is_dir():  # a pattern may match folders
-            files = [item for file in files for item in (file.rglob("*") if file.is_dir() else [file])]
-        for frames in sorted({file.parent for file in files if file.suffix in wanted}):
+        folder, matches = (path, [path]) if path.is_dir() else _files_of(path)
+        for frames in sorted({frames for match in matches for frames in _frame_folders(match, wanted)}):
             clip_id = frames.relative_to(folder).as_posix()
             found.append((frames.resolve().name if clip_id == "." else clip_id, frames))
     if not found:
         raise InputError(f"{paths[0]}: expected folders of images ({', '.join(sorted(wanted))}), found none")
     _check_ids(found)
     return [_path_entry(clip_id, frames, "video") for clip_id, frames in found]
+
+
+def _frame_folders(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+    """Yield the folders, from this one down, that hold images."""
+    for place, _, names in os.walk(folder):  # a corpus of frames has too many files for a list of all
+        if any(os.path.splitext(name)[1] in suffixes for name in names):  # noqa: PTH122 - millions of names
+            yield Path(place)
 
 
 def _check_ids(found: Sequence[tuple[str, Path]]) -> None:

@@ -27,7 +27,7 @@ class OpenFaceConfig:
     """Which columns are read, and the time base of files that carry none."""
 
     groups: tuple[str, ...] = ("all",)  # names of mmfeat.vision.columns.GROUPS, or "all", "au"
-    frame_rate_hz: float | None = None  # frames per second, for files without a timestamp column
+    frame_rate_hz: float | None = None  # frames per second, for files without times
 
     def __post_init__(self) -> None:
         select_columns(self.groups)
@@ -69,6 +69,7 @@ def read_openface_csv(path: Path | str, config: OpenFaceConfig | None = None) ->
     wanted = [name for name in (*_META_COLUMNS, *config.feature_names) if name in header]
     table = _read_cells(path, lines, separator, header, wanted)
     table = _keep_one_face(table)
+    _drop_empty_times(path, table, config)
     return _frame_features(path, table, config)
 
 
@@ -138,6 +139,23 @@ def _keep_one_face(table: dict[str, Float64Array]) -> dict[str, Float64Array]:
     certainty = np.bincount(row_face, weights=np.nan_to_num(table["confidence"]))
     rows = row_face == int(certainty.argmax())
     return {name: column[rows] for name, column in table.items()}
+
+
+def _drop_empty_times(path: Path, table: dict[str, Float64Array], config: OpenFaceConfig) -> None:
+    """Remove the times of a folder of images: OpenFace writes 0 for each frame.
+
+    Source: OpenFace 2.2, ``SequenceCapture::CaptureThread``.
+    """
+    times_s = table.get("timestamp")
+    if times_s is None or times_s.size < 2 or times_s.any():
+        return
+    if config.frame_rate_hz is None:
+        raise ClipError(
+            f"{path}: expected timestamps in seconds, got 0 in all {times_s.size} frames, as OpenFace writes for a "
+            "folder of images; give their frame rate (--fps)",
+            StreamStatus.DECODE_ERROR,
+        )
+    del table["timestamp"]
 
 
 def _frame_features(path: Path, table: dict[str, Float64Array], config: OpenFaceConfig) -> FrameFeatures:
