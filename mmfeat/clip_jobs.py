@@ -56,8 +56,9 @@ class RunReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of clips by status."""
-        return dict(Counter(record["status"] for record in self.records))
+        """Number of clips by status, in the order of ``StreamStatus``."""
+        found = Counter(record["status"] for record in self.records)
+        return {name: found[name] for name in (status.name.lower() for status in StreamStatus) if found[name]}
 
     @property
     def failures(self) -> tuple[Mapping[str, Any], ...]:

@@ -143,11 +143,11 @@ def test_wrong_usage_ends_with_2(stand_in, tmp_path, out, options):
 
 @pytest.fixture
 def started(stand_in, make_videos, out):
-    """Start the console script over clips of which the second hangs, and wait until it does."""
+    """Start the console script over clips of which the second hangs, and wait until the first is kept."""
     videos = make_videos(**{"a.mp4": "ok", "b.mp4": "grandchild", "c.mp4": "ok"})
     arguments = [SCRIPT, "run-openface", videos, "--openface-bin", stand_in.program, "--out", out, "--no-self-test"]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: (stand_in.folder / "grandchild").exists())
+    wait_for(lambda: (out / "a.csv").exists() and (stand_in.folder / "grandchild").exists())
     yield process, videos
     process.kill()
     process.communicate()
