@@ -11,10 +11,14 @@ import click
 
 from .options import (
     ANY_PATH,
+    FAILED_CLIPS,
     FILE,
     clip_progress,
     config_option,
     engine_option,
+    exclude_option,
+    groups_option,
+    include_option,
     jobs_option,
     json_option,
     out_option,
@@ -27,17 +31,10 @@ if TYPE_CHECKING:
 
     from mmfeat import BuildConfig, ClipEntry
 
-FAILED_CLIPS = 1
-
 preset_option = click.option(
     "--preset", default="default", show_default=True, help="Audio settings by name; mmfeat presets lists them."
 )
-groups_option = click.option(
-    "--groups", default=None, help="OpenFace columns: all, au, pose, gaze, …; several with commas."
-)
-fps_option = click.option(
-    "--fps", type=float, default=None, help="Frame rate of OpenFace files that have no timestamp column."
-)
+fps_option = click.option("--fps", type=float, default=None, help="Frame rate of OpenFace files without times.")
 
 
 @click.command()
@@ -89,8 +86,8 @@ def build(
 @config_option
 @set_option
 @click.option("--manifest", type=FILE, default=None, help="Take the clips of a manifest instead of PATHS.")
-@click.option("--include", multiple=True, metavar="GLOB", help="Of folders take only files that match.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match.")
+@include_option
+@exclude_option
 @engine_option
 @jobs_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")

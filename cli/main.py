@@ -13,8 +13,9 @@ from mmfeat.plugins import COMMANDS, discover, load
 from .boundary import BoundaryGroup
 from .build import build, extract_audio, parse_openface
 from .inspect import describe, presets, validate
+from .run import extract_wav, run_openface
 
-BUILT_IN = (build, describe, extract_audio, parse_openface, presets, validate)
+BUILT_IN = (build, describe, extract_audio, extract_wav, parse_openface, presets, run_openface, validate)
 
 
 class PluginGroup(BoundaryGroup):

@@ -27,7 +27,7 @@ import glob
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -103,6 +103,45 @@ def entries_from_paths(
                 found.append((place.with_suffix("").as_posix(), file))
     if not found:
         raise InputError(f"{paths[0]}: expected files ending in {', '.join(sorted(wanted))}, found none")
+    _check_ids(found)
+    return [_path_entry(clip_id, file, column) for clip_id, file in found]
+
+
+def entries_from_frame_folders(paths: Sequence[Path], suffixes: Iterable[str]) -> list[ClipEntry]:
+    """Return one clip for each folder that holds images itself; ids are relative paths.
+
+    Args:
+        paths: folders, searched through, and patterns as in ``entries_from_paths``. A given folder that holds images
+            itself has its own name as id.
+        suffixes: which files are images, with the dot; small and large letters differ, as for OpenFace.
+
+    Raises:
+        InputError: a path is no folder, no images were found, two folders would have one id, or a name is not text.
+    """
+    wanted = frozenset(suffixes)
+    found: list[tuple[str, Path]] = []
+    for path in paths:
+        if path.is_file():
+            raise InputError(f"{path}: expected a folder of images, got a file; give its folder")
+        folder, matches = (path, [path]) if path.is_dir() else _files_of(path)
+        for frames in sorted({frames for match in matches for frames in _frame_folders(match, wanted)}):
+            clip_id = frames.relative_to(folder).as_posix()
+            found.append((frames.resolve().name if clip_id == "." else clip_id, frames))
+    if not found:
+        raise InputError(f"{paths[0]}: expected folders of images ({', '.join(sorted(wanted))}), found none")
+    _check_ids(found)
+    return [_path_entry(clip_id, frames, "video") for clip_id, frames in found]
+
+
+def _frame_folders(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+    """Yield the folders, from this one down, that hold images."""
+    for place, _, names in os.walk(folder):  # a corpus of frames has too many files for a list of all
+        if any(os.path.splitext(name)[1] in suffixes for name in names):  # noqa: PTH122 - millions of names
+            yield Path(place)
+
+
+def _check_ids(found: Sequence[tuple[str, Path]]) -> None:
+    """Refuse ids that are doubled or that cannot be written."""
     doubled = [clip_id for clip_id, count in Counter(clip_id for clip_id, _ in found).items() if count > 1]
     if doubled:
         one, other = [str(file) for clip_id, file in found if clip_id == doubled[0]][:2]
@@ -112,7 +151,6 @@ def entries_from_paths(
     for clip_id, file in found:
         if not _is_text(clip_id):
             raise InputError(f"{str(file)!r}: expected a name in UTF-8; rename the file")
-    return [_path_entry(clip_id, file, column) for clip_id, file in found]
 
 
 def _files_of(path: Path) -> tuple[Path, list[Path]]:
@@ -146,6 +184,8 @@ def _chosen(place: Path, include: Sequence[str], exclude: Sequence[str]) -> bool
 def _path_entry(clip_id: str, file: Path, column: str) -> ClipEntry:
     if column == "openface":
         return ClipEntry(clip_id=clip_id, openface=file)
+    if column == "video":
+        return ClipEntry(clip_id=clip_id, video=file)
     return ClipEntry(clip_id=clip_id, audio=file)
 
 

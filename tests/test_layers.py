@@ -15,7 +15,7 @@ FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas":
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.config", "mmfeat.plugins"}
 FLOOR_1 = {"mmfeat.audio", "mmfeat.vision", "mmfeat.dataset", "mmfeat.manifest"}
-COMPILED = {"mmfeat.audio", "mmfeat.vision"}  # have kernels
+LANDING = {"mmfeat.clip_jobs", "mmfeat.compile", "mmfeat.journal", "mmfeat.run_folder"}  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
     "skesl.config",
@@ -44,9 +44,8 @@ SKESL_3 = {
 ALLOWED = {
     "mmfeat": set(),
     **dict.fromkeys(FLOOR_0, FLOOR_0),
-    **dict.fromkeys(FLOOR_1, FLOOR_0),
-    **dict.fromkeys(COMPILED, FLOOR_0 | {"mmfeat.compile"}),
-    "mmfeat.compile": set(),
+    **dict.fromkeys(LANDING, FLOOR_0 | LANDING),
+    **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
     "mmfeat.build": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config"},
     "mmfeat.testing": FLOOR_0 | FLOOR_1,

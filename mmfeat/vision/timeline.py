@@ -60,7 +60,10 @@ def timeline(table: Table, rows: BoolArray, frame_rate_hz: float | None) -> Time
 
 
 def has_clock(table: Table) -> bool:
-    """Return whether there are timestamps; runs over folders of images (``-fdir``) write 0 everywhere."""
+    """Return whether there are timestamps; a run over a folder of images (``-fdir``) writes 0 everywhere.
+
+    Source: OpenFace 2.2, ``SequenceCapture::CaptureThread``.
+    """
     return "timestamp" in table and (table.n_row == 1 or bool((table["timestamp"] != 0).any()))
 
 
@@ -113,11 +116,11 @@ def _check_length(table: Table, n_frame: int, frame_rate_hz: float | None) -> No
 def _rate(table: Table, frame_rate_hz: float | None) -> float:
     if frame_rate_hz is not None:
         return frame_rate_hz
-    found = "0 in every row" if "timestamp" in table else "no such column"
-    raise ClipError(
-        f"{table.path}: expected timestamps in seconds, got {found}; give the video's frame rate (--fps)",
-        StreamStatus.DECODE_ERROR,
-    )
+    found = "no such column"
+    if "timestamp" in table:
+        found = f"0 in all {table.n_row} rows, as OpenFace writes for a folder of images"
+    message = f"{table.path}: expected timestamps in seconds, got {found}; give the frame rate (--fps)"
+    raise ClipError(message, StreamStatus.DECODE_ERROR)
 
 
 def _checked(table: Table, times_s: Float64Array) -> Float64Array:

@@ -101,9 +101,20 @@ def test_a_file_without_time_needs_the_frame_rate(written):
     path = without(written, "timestamp")
     error = refusal(path)
     assert error.status is StreamStatus.DECODE_ERROR
-    assert "expected timestamps in seconds, got no such column; give the video's frame rate (--fps)" in str(error)
+    assert "expected timestamps in seconds, got no such column; give the frame rate (--fps)" in str(error)
     features = read_openface_csv(path, OpenFaceConfig(groups=("au",), frame_rate_hz=30.0))
     np.testing.assert_allclose(features.times_s, np.arange(10) / 30, rtol=1e-12)
+
+
+def test_a_folder_of_images_has_no_times_and_needs_the_frame_rate(written):
+    rows = table(written)
+    column = rows[0].index("timestamp")
+    path = rewrite(written, [rows[0], *([*row[:column], "0", *row[column + 1 :]] for row in rows[1:])])
+    error = refusal(path)
+    assert "got 0 in all 10 rows, as OpenFace writes for a folder of images; give the frame rate (--fps)" in str(error)
+    features = read_openface_csv(path, OpenFaceConfig(groups=("au",), frame_rate_hz=25.0))
+    np.testing.assert_allclose(features.times_s, np.arange(10) / 25, rtol=1e-12)
+    assert read_openface_csv(rewrite(path, table(path)[:2]), AU).times_s.tolist() == [0.0]  # one frame begins at 0
 
 
 def test_without_success_and_confidence_every_frame_counts_as_tracked(written):
