@@ -11,8 +11,9 @@ from mmfeat.errors import PluginError
 from mmfeat.plugins import COMMANDS, discover, load
 
 from .boundary import BoundaryGroup
-from .build import build, extract_audio, parse_openface
+from .build import build, extract_audio
 from .inspect import describe, presets, validate
+from .openface import parse_openface
 from .run import extract_wav, run_openface
 
 BUILT_IN = (build, describe, extract_audio, extract_wav, parse_openface, presets, run_openface, validate)

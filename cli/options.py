@@ -38,6 +38,15 @@ exclude_option = click.option("--exclude", multiple=True, metavar="GLOB", help="
 groups_option = click.option(
     "--groups", default=None, help="OpenFace columns: all, au, pose, gaze, …; several with commas."
 )
+face_option = click.option(
+    "--face",
+    default=None,
+    metavar="POLICY",
+    help="Of several faces: most-confident (the default), largest, longest or id=N.",
+)
+fps_option = click.option(
+    "--fps", type=float, default=None, help="Frame rate of OpenFace files whose timestamps are missing or all 0."
+)
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting; may be repeated."
 )

@@ -37,6 +37,7 @@ from mmfeat.types import ClipEntry, Split
 COLUMNS = ("clip_id", "recording_id", "speaker_id", "position", "split", "audio", "video", "openface", "text")
 _PREFIXES = ("split:", "label:", "note:")
 _PATH_COLUMNS = ("audio", "video", "openface")
+_DETAILS = "_of_details.txt"  # OpenFace writes it beside each csv
 _MAX_POSITION = 2**31 - 1  # stored as int32
 _MAX_LABEL = 3.4e38  # stored as float32
 
@@ -78,6 +79,9 @@ def entries_from_paths(
 ) -> list[ClipEntry]:
     """Return one clip for each file, folders searched through; ids are relative paths without suffix.
 
+    Of OpenFace files those count as well that its multi-face tool did not write because it met no face: it leaves
+    ``NAME_of_details.txt`` alone.
+
     Args:
         paths: files, folders, and patterns such as ``day*/*.wav`` (``**`` stands for any folders) whose ids are
             relative to the last folder in front of the first wildcard.
@@ -97,6 +101,8 @@ def entries_from_paths(
             found.append((path.stem, path))
             continue
         folder, files = _files_of(path)
+        if column == "openface":
+            files = sorted([*files, *_unwritten(files)])
         for file in files:
             place = file.relative_to(folder)
             if file.suffix.lower() in wanted and not file.is_dir() and _chosen(place, include, exclude):
@@ -161,6 +167,15 @@ def _files_of(path: Path) -> tuple[Path, list[Path]]:
         raise InputError(f"{path}: expected a file or a folder, found none; correct the path")
     folder = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
     return folder, sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute ones
+
+
+def _unwritten(files: Iterable[Path]) -> Iterator[Path]:
+    """Yield the csv files that OpenFace's details tell of and that are not there."""
+    for file in files:
+        if file.name.endswith(_DETAILS):
+            table = file.with_name(f"{file.name.removesuffix(_DETAILS)}.csv")
+            if not table.exists():
+                yield table
 
 
 def _is_text(name: str) -> bool:
