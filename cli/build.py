@@ -46,6 +46,9 @@ fps_option = click.option(
 @preset_option
 @groups_option
 @fps_option
+@click.option(
+    "--frames", is_flag=True, help="Extract frames of the videos as well; --set frames.size=112 changes them."
+)
 @config_option
 @set_option
 @engine_option
@@ -62,6 +65,7 @@ def build(
     engine: str,
     n_jobs: int,
     *,
+    frames: bool,
     overwrite: bool,
 ) -> None:
     """Extract the features of every clip in MANIFEST into one dataset file.
@@ -78,7 +82,7 @@ def build(
     from mmfeat import read_manifest, resolve_build_config
 
     settings = [f"engine={engine}", *_openface_settings(groups, fps), *overrides]
-    config = resolve_build_config(preset=preset, file=config_file, overrides=settings)
+    config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
     _build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite)
 
 
@@ -212,9 +216,10 @@ def _build(
     *,
     overwrite: bool,
     as_json: bool = False,
+    preview: Path | None = None,
 ) -> None:
-    """Build, print the report, and end with 1 where clips failed."""
-    from mmfeat import build_dataset
+    """Build, draw a contact sheet where one is wanted, print the report, and end with 1 where clips failed."""
+    from mmfeat import build_dataset, write_contact_sheet
 
     report = build_dataset(
         entries,
@@ -226,5 +231,8 @@ def _build(
         origin={"command": sys.argv},
     )
     click.echo(report.to_json() if as_json else report.summary())
+    if preview is not None:
+        n_row = write_contact_sheet(output, preview, overwrite=overwrite)
+        click.echo(f"{preview}: {n_row} clips", err=as_json)
     if report.failures:
         click.get_current_context().exit(FAILED_CLIPS)

@@ -12,9 +12,10 @@ from mmfeat.plugins import COMMANDS, discover, load
 
 from .boundary import BoundaryGroup
 from .build import build, extract_audio, parse_openface
+from .frames import extract_frames
 from .inspect import describe, presets, validate
 
-BUILT_IN = (build, describe, extract_audio, parse_openface, presets, validate)
+BUILT_IN = (build, describe, extract_audio, extract_frames, parse_openface, presets, validate)
 
 
 class PluginGroup(BoundaryGroup):

@@ -14,7 +14,6 @@ from .audio import (
 from .build import (
     BuildReport as BuildReport,
     build_dataset as build_dataset,
-    extract_clip as extract_clip,
 )
 from .build_config import (
     BuildConfig as BuildConfig,
@@ -50,9 +49,19 @@ from .errors import (
     PluginError as PluginError,
     SchemaError as SchemaError,
 )
+from .extract import (
+    extract_clip as extract_clip,
+)
+from .images import (
+    EncodedFrames as EncodedFrames,
+)
 from .manifest import (
     entries_from_paths as entries_from_paths,
     read_manifest as read_manifest,
+)
+from .preview import (
+    check_preview_path as check_preview_path,
+    write_contact_sheet as write_contact_sheet,
 )
 from .types import (
     BoolArray as BoolArray,
@@ -70,6 +79,9 @@ from .types import (
     untracked as untracked,
 )
 from .vision import (
+    VIDEO_SUFFIXES as VIDEO_SUFFIXES,
+    FrameConfig as FrameConfig,
     OpenFaceConfig as OpenFaceConfig,
+    read_frames as read_frames,
     read_openface_csv as read_openface_csv,
 )

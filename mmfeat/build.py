@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -14,22 +13,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mmfeat.audio import audio_stream_info, engine_for, extract_audio, prepare_engine, read_audio
+from mmfeat.audio import audio_stream_info, engine_for, prepare_engine
 from mmfeat.build_config import BuildConfig
 from mmfeat.config import config_sha256, config_to_dict
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
+from mmfeat.extract import extract_clip, frames_config
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
-    FrameFeatures,
     StreamFailure,
     StreamInfo,
-    StreamStatus,
     Track,
     untracked,
 )
-from mmfeat.vision import openface_stream_info, read_openface_csv
+from mmfeat.vision import frame_stream_info, openface_stream_info
 
 _MAX_THREADS = 4
 _ENTRY_FIELDS = tuple(entry.name for entry in fields(ClipEntry))
@@ -96,7 +94,8 @@ def build_dataset(
     An interrupted build is continued by the same call: same clips, settings, versions and unchanged files.
 
     A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
-    there is an OpenFace path. A stream that fails is recorded with its reason and the clip keeps its row. The
+    there is an OpenFace path, ``frames`` where there is a video path and the settings have frames. A stream that
+    fails is recorded with its reason and the clip keeps its row. The
     content does not depend on ``n_jobs``.
 
     Args:
@@ -138,44 +137,6 @@ def build_dataset(
     return BuildReport(path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done))
 
 
-def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
-    """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception."""
-    streams: dict[str, FrameFeatures] = {}
-    failures: list[StreamFailure] = []
-    duration_s = float("nan")
-
-    def attempt(name: str, extract: Callable[[], FrameFeatures]) -> None:
-        try:
-            streams[name] = extract()
-        except InputError as error:
-            status = getattr(error, "status", StreamStatus.DECODE_ERROR)
-            failures.append(StreamFailure(stream=name, status=status, message=str(error)))
-        except Exception as error:  # whatever one clip does to a tool, the others go on
-            if isinstance(error.__cause__, KeyboardInterrupt):  # compiled code turns Ctrl-C into a SystemError
-                raise KeyboardInterrupt from error
-            message = f"{type(error).__name__}: {error}"
-            failures.append(StreamFailure(stream=name, status=StreamStatus.TOOL_FAILED, message=message))
-
-    def sound() -> FrameFeatures:
-        nonlocal duration_s
-        waveform = read_audio(source, config.audio.sample_rate)  # type: ignore[arg-type]
-        duration_s = waveform.duration_s
-        return extract_audio(waveform, config.audio, engine=config.engine)
-
-    source = entry.audio or entry.video
-    if source is not None:
-        attempt("audio", sound)
-    if (openface := entry.openface) is not None:
-        attempt("vision", lambda: read_openface_csv(openface, config.openface))
-    return ClipFeatures(
-        entry=entry,
-        streams=streams,
-        failures=tuple(failures),
-        duration_s=duration_s,
-        source_sha256=_file_sha256(source),
-    )
-
-
 def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> Iterator[ClipFeatures]:
     """Yield the clips in the order of ``entries``."""
     if n_jobs == 1:
@@ -183,7 +144,8 @@ def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int)
         return
     import joblib
 
-    prepare_engine(config.audio, config.engine)  # compiled once here, loaded from the cache by every worker
+    if "audio" in config.streams:
+        prepare_engine(config.audio, config.engine)  # compiled once here, loaded from the cache by every worker
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", prefer=_workers(entries, config, n_jobs))
     yield from parallel(joblib.delayed(extract_clip)(entry, config) for entry in entries)
 
@@ -200,10 +162,12 @@ def _workers(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> 
 
 def _stream_infos(entries: Sequence[ClipEntry], config: BuildConfig) -> list[StreamInfo]:
     infos = []
-    if any(entry.audio or entry.video for entry in entries):
+    if "audio" in config.streams and any(entry.audio or entry.video for entry in entries):
         infos.append(audio_stream_info(config.audio, engine=config.engine))
-    if any(entry.openface for entry in entries):
+    if "vision" in config.streams and any(entry.openface for entry in entries):
         infos.append(openface_stream_info(config.openface))
+    if (frames := frames_config(config)) and any(entry.video for entry in entries):
+        infos.append(frame_stream_info(frames))
     return infos
 
 
@@ -219,7 +183,7 @@ def _refuse_an_empty_dataset(
     if any(n_ok.values()) or any(entry.text or entry.labels for entry in entries):
         return
     if not failures:
-        raise InputError("expected sound, OpenFace output, texts or labels; the clips have none of them")
+        raise InputError("expected sound, OpenFace output, frames, texts or labels; the clips have none of them")
     if len(failures) == 1:
         raise InputError(failures[0][1].message)
     reasons = [failure.message for _, failure in failures]
@@ -245,6 +209,7 @@ def _event(
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("mmfeat", "librosa", "numpy", "h5py", "soxr")},
+            **_image_versions(config),
         },
     }
 
@@ -252,8 +217,18 @@ def _event(
 def _fingerprint(entries: Sequence[ClipEntry], config: BuildConfig) -> str:
     """Return a hash of everything that decides the content: clips, their files' sizes and times, settings, versions."""
     clips = [[str(getattr(entry, name)) for name in _ENTRY_FIELDS] + [_stamp(entry)] for entry in entries]
-    versions = {name: version(name) for name in _CONTENT_VERSIONS}
+    versions = {name: version(name) for name in _CONTENT_VERSIONS} | _image_versions(config)
     return config_sha256({"clips": clips, "config": config_to_dict(config), "versions": versions})
+
+
+def _image_versions(config: BuildConfig) -> dict[str, str]:
+    """Return what decoded and encoded the frames, where there are any."""
+    if frames_config(config) is None:
+        return {}
+    import av
+    import cv2
+
+    return {"av": av.__version__, "opencv": cv2.__version__}
 
 
 def _stamp(entry: ClipEntry) -> list[list[int]]:
@@ -264,14 +239,3 @@ def _stamp(entry: ClipEntry) -> list[list[int]]:
                 found = path.stat()
                 stamps.append([found.st_size, found.st_mtime_ns])
     return stamps
-
-
-def _file_sha256(path: Path | None) -> str:
-    """Return the hash of a file; empty where it is missing or may not be read."""
-    if path is None:
-        return ""
-    try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError:
-        return ""

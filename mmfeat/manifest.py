@@ -10,7 +10,7 @@ column                    meaning
 ``split``                 train, valid, test or none, in the scheme ``default``
 ``split:NAME``            the same for another scheme
 ``audio``                 sound file
-``video``                 video file; its sound is read where ``audio`` is empty
+``video``                 video file; its sound is read where ``audio`` is empty, its frames where they are wanted
 ``openface``              CSV file that OpenFace wrote
 ``text``                  what is said
 ``label:NAME``            a number; an empty cell means that the clip has no such label
@@ -146,6 +146,8 @@ def _chosen(place: Path, include: Sequence[str], exclude: Sequence[str]) -> bool
 def _path_entry(clip_id: str, file: Path, column: str) -> ClipEntry:
     if column == "openface":
         return ClipEntry(clip_id=clip_id, openface=file)
+    if column == "video":
+        return ClipEntry(clip_id=clip_id, video=file)
     return ClipEntry(clip_id=clip_id, audio=file)
 
 

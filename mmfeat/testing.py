@@ -6,11 +6,12 @@ Public, so that plugins and downstream projects test against the same material. 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from mmfeat.audio import AudioFeatureConfig, audio_stream_info
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
@@ -71,6 +72,81 @@ def write_sound_as(
                 container.mux(stream.encode(part))
             container.mux(stream.encode(None))
     return path
+
+
+def write_example_video(
+    path: Path | None = None,
+    *,
+    n_frame: int = 50,
+    frame_rate_hz: int = 25,
+    size: tuple[int, int] = (64, 64),
+    milliseconds: Sequence[int] | None = None,
+    codec: str = "mpeg4",
+    codec_options: Mapping[str, str] | None = None,
+    turned_deg: int = 0,
+) -> Path:
+    """Write a video without sound in which every frame shows its own number, which ``shown_number`` reads.
+
+    Args:
+        path: the file; its suffix names the container. A new temporary mp4 where None.
+        n_frame: number of frames.
+        frame_rate_hz: frames per second.
+        size: width and height in pixels.
+        milliseconds: time of each frame, for a variable frame rate.
+        codec: FFmpeg's name of the encoder.
+        codec_options: FFmpeg's options of the encoder.
+        turned_deg: how far a player has to turn the picture against the clock, as phones write it.
+
+    Returns:
+        The path.
+    """
+    import av
+
+    path = path or Path(tempfile.mkdtemp()) / "example.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=frame_rate_hz, options=dict(codec_options or {}))
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        if milliseconds is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if turned_deg:
+            stream.set_display_rotation(turned_deg)
+        for number in range(n_frame):
+            frame = av.VideoFrame.from_ndarray(numbered_image(number, size), format="rgb24")
+            frame.pts = number if milliseconds is None else milliseconds[number]
+            frame.time_base = Fraction(1, frame_rate_hz if milliseconds is None else 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def numbered_image(number: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return a red picture with a number in it: 4 x 4 fields in its centre square, white where a bit is set, else blue.
+
+    Args:
+        number: 0 to 65535; the lowest bit is the field at the top left, the next one stands to its right.
+        size: width and height in pixels.
+
+    Returns:
+        uint8, shape (height, width, 3), red, green, blue.
+    """
+    width, height = size
+    side = min(size)
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    image[..., 0] = 255
+    bits = (number >> np.arange(16) & 1).astype(bool).reshape(4, 4)
+    rows = np.arange(side) * 4 // side
+    fields = np.where(bits[rows][:, rows, None], (255, 255, 255), (0, 0, 255))
+    top, left = (height - side) // 2, (width - side) // 2
+    image[top : top + side, left : left + side] = fields
+    return image
+
+
+def shown_number(image: npt.NDArray[np.uint8]) -> int:
+    """Return the number in a square picture; shape (height, width, 3)."""
+    side = len(image) // 4
+    fields = image[: 4 * side, : 4 * side, 0].reshape(4, side, 4, side).mean(axis=(1, 3))
+    return int(((fields > 128).ravel() << np.arange(16)).sum())
 
 
 def write_openface_csv(

@@ -17,9 +17,10 @@ import numpy as np
 
 from mmfeat.config import config_sha256
 from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
-from mmfeat.dataset.spool import StreamSpool
+from mmfeat.dataset.spool import Spool
 from mmfeat.errors import InputError, MmfeatError, OutputExistsError, SchemaError
 from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamFailure, StreamInfo, StreamStatus
 
@@ -94,7 +95,7 @@ class DatasetWriter:
         self._part = PartFolder(path, fingerprint)
         try:
             self._spools = {
-                stream.name: StreamSpool(stream, self._part.path, _committed_rows(self._part.records, stream.name))
+                stream.name: open_spool(stream, self._part.path, _committed_rows(self._part.records, stream.name))
                 for stream in streams
             }
         except SchemaError:
@@ -246,12 +247,13 @@ class DatasetWriter:
             self._put(file, f"/splits/{scheme}", parts)
             file[f"/splits/{scheme}"].attrs["recording_disjoint"] = _recording_disjoint(self._entries, parts)
 
-    def _store_stream(self, file: h5py.File, name: str, spool: StreamSpool) -> None:
+    def _store_stream(self, file: h5py.File, name: str, spool: Spool) -> None:
         path = f"/streams/{name}"
         spool.store(file.require_group(path))
         self._put(file, f"{path}/status", spool.status)
-        self._put(file, f"{path}/feature_names", spool.info.feature_names)
-        self._put(file, f"{path}/feature_units", spool.info.feature_units)
+        if not spool.info.codec:
+            self._put(file, f"{path}/feature_names", spool.info.feature_names)
+            self._put(file, f"{path}/feature_units", spool.info.feature_units)
         attributes = file[path].attrs
         for key in ("extractor", "extractor_version", "preset"):
             attributes[key] = getattr(spool.info, key)
@@ -262,6 +264,9 @@ class DatasetWriter:
         if spool.info.hop_s is not None:
             attributes["hop_s"] = np.float64(spool.info.hop_s)
             attributes["start_s"] = np.float64(0.0)
+        if spool.info.codec:
+            attributes["codec"] = spool.info.codec
+            attributes["height"], attributes["width"] = np.int64(spool.info.height), np.int64(spool.info.width)
 
     def _store_failures(self, file: h5py.File) -> None:
         rows = [(clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures]

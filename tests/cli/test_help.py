@@ -17,11 +17,11 @@ BIN = Path(sys.executable).parent
 COMMANDS = [
     *(
         ("mmfeat", mmfeat, name)
-        for name in ("build", "describe", "extract-audio", "parse-openface", "presets", "validate")
+        for name in ("build", "describe", "extract-audio", "extract-frames", "parse-openface", "presets", "validate")
     ),
     *(("skesl", skesl, name) for name in ("evaluate", "finetune", "predict", "pretrain")),
 ]
-HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av")
+HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2")
 
 
 def cpu_s(command):

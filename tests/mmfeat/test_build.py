@@ -163,7 +163,10 @@ def test_an_existing_output_is_refused_before_anything_is_read(tmp_path):
     ("clips", "message"),
     [
         ([], r"a.h5: expected at least one clip to build from, got none"),
-        ([ClipEntry(clip_id="a")], r"expected sound, OpenFace output, texts or labels; the clips have none of them"),
+        (
+            [ClipEntry(clip_id="a")],
+            r"expected sound, OpenFace output, frames, texts or labels; the clips have none of them",
+        ),
     ],
 )
 def test_a_build_from_nothing_is_refused(tmp_path, clips, message):
