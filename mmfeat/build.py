@@ -183,7 +183,7 @@ def _refuse_an_empty_dataset(
     if any(n_ok.values()) or any(entry.text or entry.labels for entry in entries):
         return
     if not failures:
-        raise InputError("expected sound, OpenFace output, frames, texts or labels; the clips have none of them")
+        raise InputError("expected sound, OpenFace output, frames, texts or labels; the clips have none")
     if len(failures) == 1:
         raise InputError(failures[0][1].message)
     reasons = [failure.message for _, failure in failures]

@@ -12,6 +12,7 @@ from mmfeat.types import StreamStatus
 
 _FFMPEG_TIMEOUT_S = 30.0  # of one open or read; a damaged file must not hold up a build
 _NO_VIDEO = ("tty", "ico", "image2")  # what FFmpeg shows as video and nobody films
+_STILL_BRANDS = ("avif", "heic", "heix", "mif1")  # pictures in the container of MP4
 
 
 @contextmanager
@@ -33,12 +34,21 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
             StreamStatus.DECODE_ERROR,
         ) from error
     with container:
-        if container.format.name in _NO_VIDEO or container.format.name.endswith("_pipe"):
+        if (kind := _no_video(container)) is not None:
             raise ClipError(
-                f"{path}: expected a video, got a file of the kind {container.format.name!r}; correct the path",
+                f"{path}: expected a video, got a file of the kind {kind!r}; correct the path",
                 StreamStatus.MISSING_SOURCE,
             )
         yield container, _video_stream(path, container)
+
+
+def _no_video(container: Any) -> str | None:
+    """Return the kind of a picture or text that FFmpeg would show as a video."""
+    kind = str(container.format.name)
+    brand = container.metadata.get("major_brand")
+    if kind in _NO_VIDEO or kind.endswith("_pipe"):
+        return kind.removesuffix("_pipe")
+    return brand if brand in _STILL_BRANDS else None
 
 
 def _check_file(path: Path) -> int:

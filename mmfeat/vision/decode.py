@@ -32,7 +32,7 @@ class _Packets:
     """The packets of a video stream in file order; times are in units of the stream's time base."""
 
     pts: npt.NDArray[np.int64]
-    dts: npt.NDArray[np.int64]
+    seek_to: npt.NDArray[np.int64]
     is_key: BoolArray
     is_shown: BoolArray
     can_seek: bool
@@ -121,7 +121,7 @@ def _check_whole(path: Path, stream: Any, n_packet: int) -> None:
 def _packet_table(container: Any, stream: Any, packets: Sequence[Any]) -> FrameTable | None:
     """Return the table that the packets give; None where time stamps are missing or doubled."""
     shown = [packet for packet in packets if not packet.is_discard]
-    if not shown or any(packet.pts is None or packet.dts is None for packet in packets):
+    if not shown or any(packet.pts is None for packet in packets):
         return None
     pts = np.array([packet.pts for packet in shown], dtype=np.int64)
     order = np.argsort(pts)
@@ -136,12 +136,17 @@ def _packet_table(container: Any, stream: Any, packets: Sequence[Any]) -> FrameT
         pixel_aspect=_pixel_aspect(stream),
         packets=_Packets(
             pts=np.array([packet.pts for packet in packets], dtype=np.int64),
-            dts=np.array([packet.dts for packet in packets], dtype=np.int64),
+            seek_to=np.array([_seek_place(packet) for packet in packets], dtype=np.int64),
             is_key=np.array([packet.is_keyframe for packet in packets]),
             is_shown=np.array([not packet.is_discard for packet in packets]),
             can_seek=container.format.name.startswith(_CONTAINERS_WITH_INDEX),
         ),
     )
+
+
+def _seek_place(packet: Any) -> int:
+    """Return the time by which a container finds a packet: MP4 goes by the time of decoding, Matroska by that shown."""
+    return int(packet.pts if packet.dts is None else min(packet.pts, packet.dts))
 
 
 def _times_s(pts: npt.NDArray[np.int64], container: Any, stream: Any) -> Float64Array:
@@ -204,8 +209,7 @@ class _Position:
 
     def jump(self, packet: int) -> None:
         """Go to a key frame; the container may take one that lies before it."""
-        place = int(min(self._packets.pts[packet], self._packets.dts[packet]))
-        self._container.seek(place, stream=self._stream)
+        self._container.seek(int(self._packets.seek_to[packet]), stream=self._stream)
         self._frames = self._decoded(packet)
 
     def frame_at(self, pts: int) -> Any:
@@ -233,8 +237,8 @@ class _Position:
                 raise damaged(self._path, error) from error
 
     def _number_of(self, packet: Any, latest: int) -> int:
-        same = (self._packets.dts == packet.dts) & (self._packets.pts == packet.pts) & self._packets.is_key
-        found = np.flatnonzero(same[: latest + 1])
+        found = np.flatnonzero((self._packets.pts == packet.pts) & self._packets.is_key)
+        found = found[found <= latest]
         if not found.size:
             raise NotDecodedError(f"{self._path}: a jump led past the wanted key frame")
         return int(found[-1])

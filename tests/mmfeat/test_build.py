@@ -165,7 +165,7 @@ def test_an_existing_output_is_refused_before_anything_is_read(tmp_path):
         ([], r"a.h5: expected at least one clip to build from, got none"),
         (
             [ClipEntry(clip_id="a")],
-            r"expected sound, OpenFace output, frames, texts or labels; the clips have none of them",
+            r"expected sound, OpenFace output, frames, texts or labels; the clips have none",
         ),
     ],
 )
