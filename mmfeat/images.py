@@ -69,6 +69,24 @@ class EncodedFrames:
         return images
 
 
+def encode_image(image: npt.NDArray[np.uint8], *, quality: int = 95) -> bytes:
+    """Return an image as the bytes of a JPEG file.
+
+    Args:
+        image: uint8, shape (height, width, 3), red, green, blue.
+        quality: 1 to 100.
+
+    Raises:
+        InputError: OpenCV cannot encode it.
+    """
+    import cv2
+
+    done, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise InputError(f"image: expected one that can be encoded as JPEG, got shape {image.shape}")
+    return bytes(jpeg)
+
+
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Return (height, width) as the header of a JPEG file says; None where the bytes are no whole JPEG file."""
     if data[:2] != _START or data[-2:] != _END:

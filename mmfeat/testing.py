@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from mmfeat.audio import AudioFeatureConfig, audio_stream_info
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
+from mmfeat.images import EncodedFrames, encode_image
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
@@ -25,7 +27,7 @@ from mmfeat.types import (
     StreamStatus,
     Waveform,
 )
-from mmfeat.vision import OpenFaceConfig, openface_stream_info
+from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_stream_info, openface_stream_info
 
 WORDS = {-1: "terrible", 0: "ordinary", 1: "wonderful"}
 
@@ -200,6 +202,7 @@ def write_example_dataset(
     n_clip: int = 12,
     signal: tuple[str, ...] = ("text", "audio", "vision"),
     seed: int = 0,
+    with_frames: bool = False,
 ) -> Path:
     """Write a small dataset in which chosen modalities carry the label ``sentiment`` in [-3, 3].
 
@@ -211,6 +214,8 @@ def write_example_dataset(
         n_clip: number of clips, at least 4.
         signal: which of text, audio and vision follow the label; the others are noise.
         seed: of the noise.
+        with_frames: add the stream ``frames``: ``1 + i % 3`` images of 32 x 32 in clip ``i``, showing the numbers from
+            ``10 * i`` on; the second one has no face.
 
     Returns:
         The path of the file.
@@ -219,16 +224,18 @@ def write_example_dataset(
     rng = np.random.default_rng(seed)
     openface = OpenFaceConfig(groups=("au",))
     streams = [audio_stream_info(AudioFeatureConfig()), openface_stream_info(openface)]
+    images = [frame_stream_info(FrameConfig(size=32))] if with_frames else []
     with DatasetWriter(
         path,
         info=DatasetInfo(name="example", language="en"),
-        streams=streams,
+        streams=[*streams, *images],
         labels=[LabelInfo(name="sentiment", value_range=(-3.0, 3.0))],
         schemes=["default"],
         overwrite=True,
     ) as writer:
         for index in range(n_clip):
-            writer.write(_example_clip(index, streams, signal, rng))
+            clip = _example_clip(index, streams, signal, rng)
+            writer.write(_with_images(clip, index) if with_frames else clip)
     return path
 
 
@@ -253,6 +260,23 @@ def _example_clip(
         del frames["vision"]
         failures = (StreamFailure(stream="vision", status=StreamStatus.NO_FACE, message="no face in 11 frames"),)
     return ClipFeatures(entry=entry, streams=frames, failures=failures, duration_s=(10 + index) * 0.032)
+
+
+def _with_images(clip: ClipFeatures, index: int) -> ClipFeatures:
+    """Return a clip with the stream ``frames``; clip 1 has no face."""
+    if index == 1:
+        failure = StreamFailure(stream="frames", status=StreamStatus.NO_FACE, message="no face")
+        return replace(clip, failures=(*clip.failures, failure))
+    n_frame = 1 + index % 3
+    images = [numbered_image(10 * index + frame, (32, 32)) for frame in range(n_frame)]
+    frames = EncodedFrames(
+        jpegs=tuple(encode_image(image) for image in images),
+        times_s=np.arange(n_frame, dtype=np.float64) / 5,
+        valid=np.arange(n_frame) != 1,
+        height=32,
+        width=32,
+    )
+    return replace(clip, streams={**clip.streams, "frames": frames})
 
 
 def _example_frames(stream: StreamInfo, level: float, n_frame: int, rng: np.random.Generator) -> FrameFeatures:

@@ -183,7 +183,7 @@ def _clip_ids(file: h5py.File) -> Iterator[Finding]:
 def _stream(path: str, stream: h5py.Group) -> Iterator[Finding]:
     """MF010, MF013, MF015 and the time base."""
     offsets = stream["offsets"][:]
-    n_frame = stream["valid"].shape[0]
+    n_frame = stream["frame_offsets"].shape[0] - 1 if "codec" in stream.attrs else stream["values"].shape[0]
     if offsets[0] != 0 or offsets[-1] != n_frame or (np.diff(offsets) < 0).any():
         message = f"expected 0 … {n_frame} without a step back, got {offsets[0]} … {offsets[-1]}"
         yield Finding(rule="MF010", where=f"{path}/offsets", message=message)

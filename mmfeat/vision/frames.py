@@ -13,11 +13,11 @@ import numpy as np
 
 from mmfeat.config import config_to_dict
 from mmfeat.errors import ClipError, ConfigError, InputError
-from mmfeat.images import EncodedFrames
+from mmfeat.images import EncodedFrames, encode_image
 from mmfeat.types import BoolArray, FrameFeatures, StreamInfo
 from mmfeat.vision.crop import Box, face_boxes, face_track
 from mmfeat.vision.decode import FrameTable, NotDecodedError, decode_frames, index_by_decoding, index_frames
-from mmfeat.vision.picture import Picture, cut, encode, fitted, upright
+from mmfeat.vision.picture import Picture, cut, fitted, upright
 from mmfeat.vision.sampling import centres, regular
 
 VIDEO_SUFFIXES = frozenset(
@@ -111,7 +111,7 @@ def _read(path: Path, table: FrameTable, config: FrameConfig, landmarks: FrameFe
         pairs = zip(chain([first], pictures), boxes, strict=True)
         images = (cut(picture.image, box, config.size) for picture, box in pairs)
     return EncodedFrames(
-        jpegs=tuple(encode(image, config.quality) for image in images),
+        jpegs=tuple(encode_image(image, quality=config.quality) for image in images),
         times_s=table.times_s[wanted],
         valid=valid,
         height=config.size,

@@ -1,4 +1,4 @@
-"""From a decoded frame to a JPEG: upright, with square pixels, cut to a square, encoded."""
+"""From a decoded frame to a picture of the wanted size: upright, with square pixels, cut to a square."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.errors import ClipError
-from mmfeat.types import StreamStatus
 from mmfeat.vision.crop import Box
 
 Image = npt.NDArray[np.uint8]
-"""Pixels of shape (height, width, 3) in OpenCV's order: blue, green, red."""
+"""Pixels of shape (height, width, 3): red, green, blue."""
 
 _ASPECTS = (0.25, 4.0)  # of a pixel; outside, the header is damaged
 
@@ -41,7 +39,7 @@ def upright(frame: Any, aspect: float) -> Picture:
         frame: an ``av.VideoFrame``.
         aspect: width of a stored pixel by its height.
     """
-    image = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
     aspect = aspect if _ASPECTS[0] <= aspect <= _ASPECTS[1] else 1.0
     turned, stretch = _turned(image, _display_matrix(frame)), (aspect, 1.0)
     if turned.shape[:2] != image.shape[:2]:
@@ -69,20 +67,6 @@ def cut(image: Image, box: Box, size: int) -> Image:
     y, x = max(0, -top), max(0, -left)
     square[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
     return _resized(square, size, size)
-
-
-def encode(image: Image, quality: int) -> bytes:
-    """Return an image as a JPEG file.
-
-    Raises:
-        ClipError: OpenCV cannot encode it.
-    """
-    import cv2
-
-    done, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise ClipError(f"expected an image that can be encoded, got shape {image.shape}", StreamStatus.TOOL_FAILED)
-    return bytes(jpeg)
 
 
 def _resized(image: Image, width: int, height: int) -> Image:
