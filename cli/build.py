@@ -45,6 +45,9 @@ preset_option = click.option(
 @groups_option
 @face_option
 @fps_option
+@click.option(
+    "--frames", is_flag=True, help="Extract frames of the videos as well; --set frames.size=112 changes them."
+)
 @config_option
 @set_option
 @engine_option
@@ -62,6 +65,7 @@ def build(
     engine: str,
     n_jobs: int,
     *,
+    frames: bool,
     overwrite: bool,
 ) -> None:
     """Extract the features of every clip in MANIFEST into one dataset file.
@@ -78,7 +82,7 @@ def build(
     from mmfeat import read_manifest, resolve_build_config
 
     settings = [f"engine={engine}", *openface_settings(groups, face, fps), *overrides]
-    config = resolve_build_config(preset=preset, file=config_file, overrides=settings)
+    config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
     run_build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite)
 
 
@@ -184,9 +188,10 @@ def run_build(
     *,
     overwrite: bool,
     as_json: bool = False,
+    preview: Path | None = None,
 ) -> None:
-    """Build, print the report, and end with 1 where clips failed."""
-    from mmfeat import build_dataset
+    """Build, draw a contact sheet where one is wanted, print the report, and end with 1 where clips failed."""
+    from mmfeat import build_dataset, write_contact_sheet
 
     report = build_dataset(
         entries,
@@ -198,5 +203,8 @@ def run_build(
         origin={"command": sys.argv},
     )
     click.echo(report.to_json() if as_json else report.summary())
+    if preview is not None:
+        n_row = write_contact_sheet(output, preview, overwrite=overwrite)
+        click.echo(f"{preview}: {n_row} clips", err=as_json)
     if report.failures:
         click.get_current_context().exit(FAILED_CLIPS)

@@ -15,7 +15,6 @@ from .audio import (
 from .build import (
     BuildReport as BuildReport,
     build_dataset as build_dataset,
-    extract_clip as extract_clip,
 )
 from .build_config import (
     BuildConfig as BuildConfig,
@@ -53,10 +52,20 @@ from .errors import (
     PluginError as PluginError,
     SchemaError as SchemaError,
 )
+from .extract import (
+    extract_clip as extract_clip,
+)
+from .images import (
+    EncodedFrames as EncodedFrames,
+)
 from .manifest import (
     entries_from_frame_folders as entries_from_frame_folders,
     entries_from_paths as entries_from_paths,
     read_manifest as read_manifest,
+)
+from .preview import (
+    check_preview_path as check_preview_path,
+    write_contact_sheet as write_contact_sheet,
 )
 from .types import (
     BoolArray as BoolArray,
@@ -76,10 +85,12 @@ from .types import (
 from .vision import (
     FRAME_SUFFIXES as FRAME_SUFFIXES,
     VIDEO_SUFFIXES as VIDEO_SUFFIXES,
+    FrameConfig as FrameConfig,
     OpenFaceConfig as OpenFaceConfig,
     OpenFaceRunConfig as OpenFaceRunConfig,
     OpenFaceTool as OpenFaceTool,
     find_openface as find_openface,
+    read_frames as read_frames,
     read_openface_csv as read_openface_csv,
     run_openface as run_openface,
 )

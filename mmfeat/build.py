@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mmfeat.audio import audio_stream_info, engine_for, extract_audio, prepare_engine, read_audio
+from mmfeat.audio import audio_stream_info, engine_for, prepare_engine
 from mmfeat.build_config import BuildConfig
 from mmfeat.config import config_sha256, config_to_dict
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
+from mmfeat.extract import extract_clip, frames_config
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
-    FrameFeatures,
     StreamFailure,
     StreamInfo,
-    StreamStatus,
     Track,
     untracked,
 )
-from mmfeat.vision import openface_stream_info, read_openface_csv
+from mmfeat.vision import fit_to_file, frame_stream_info, openface_stream_info
 
 _MAX_THREADS = 4
 _ENTRY_FIELDS = tuple(entry.name for entry in fields(ClipEntry))
@@ -46,6 +44,7 @@ class BuildReport:
         n_ok: clips with each stream.
         failures: (clip id, failure) of every stream that could not be read.
         n_continued: clips that an interrupted run of the same build had finished.
+        notes: sentences that a person should read before trusting the values.
     """
 
     path: Path
@@ -53,6 +52,7 @@ class BuildReport:
     n_ok: Mapping[str, int]
     failures: tuple[tuple[str, StreamFailure], ...]
     n_continued: int = 0
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the report as JSON."""
@@ -66,18 +66,18 @@ class BuildReport:
             for clip_id, failure in self.failures
         ]
         counts = {"n_clip": self.n_clip, "n_ok": dict(self.n_ok), "n_continued": self.n_continued}
-        return json.dumps({"path": str(self.path), **counts, "failures": rows}, indent=2)
+        return json.dumps({"path": str(self.path), **counts, "notes": self.notes, "failures": rows}, indent=2)
 
     def summary(self) -> str:
-        """Return what was built and every failure with its reason."""
+        """Return what was built, every note, and every failure with its reason."""
         streams = ", ".join(f"{name} {count}" for name, count in self.n_ok.items()) or "texts and labels only"
-        built = f"{self.path}: {self.n_clip} clips ({streams})"
+        text = f"{self.path}: {self.n_clip} clips ({streams})"
         if self.n_continued:
-            built += f", {self.n_continued} of them from an interrupted run"
-        if not self.failures:
-            return built
+            text += f", {self.n_continued} of them from an interrupted run"
         reasons = [f"{clip_id}: {failure.stream}: {failure.message}" for clip_id, failure in self.failures]
-        return list_faults(f"{built}; {len(self.failures)} stream(s) failed", reasons)
+        lists = [(f"{len(self.notes)} note(s)", self.notes), (f"{len(reasons)} stream(s) failed", reasons)]
+        shown = [list_faults(title, items) for title, items in lists if items]
+        return "; ".join([text, "\n".join(shown)]) if shown else text
 
 
 def build_dataset(
@@ -96,7 +96,8 @@ def build_dataset(
     An interrupted build is continued by the same call: same clips, settings, versions and unchanged files.
 
     A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
-    there is an OpenFace path. A stream that fails is recorded with its reason and the clip keeps its row. The
+    there is an OpenFace path, ``frames`` where there is a video path and the settings have frames. A stream that
+    fails is recorded with its reason and the clip keeps its row. The
     content does not depend on ``n_jobs``.
 
     Args:
@@ -116,7 +117,7 @@ def build_dataset(
     output = Path(output)
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
-    config = config or BuildConfig()
+    config, notes = _fitted(config or BuildConfig(), entries)
     started = datetime.now(UTC)
     writer = DatasetWriter(
         output,
@@ -133,47 +134,22 @@ def build_dataset(
             writer.write(clip)
         failures = writer.failures
         n_ok = writer.n_ok
+        notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
         _refuse_an_empty_dataset(entries, n_ok, failures)
-        writer.add_event(_event(config, started, len(entries), failures, origin or {}))
-    return BuildReport(path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done))
-
-
-def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
-    """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception."""
-    streams: dict[str, FrameFeatures] = {}
-    failures: list[StreamFailure] = []
-    duration_s = float("nan")
-
-    def attempt(name: str, extract: Callable[[], FrameFeatures]) -> None:
-        try:
-            streams[name] = extract()
-        except InputError as error:
-            status = getattr(error, "status", StreamStatus.DECODE_ERROR)
-            failures.append(StreamFailure(stream=name, status=status, message=str(error)))
-        except Exception as error:  # whatever one clip does to a tool, the others go on
-            if isinstance(error.__cause__, KeyboardInterrupt):  # compiled code turns Ctrl-C into a SystemError
-                raise KeyboardInterrupt from error
-            message = f"{type(error).__name__}: {error}"
-            failures.append(StreamFailure(stream=name, status=StreamStatus.TOOL_FAILED, message=message))
-
-    def sound() -> FrameFeatures:
-        nonlocal duration_s
-        waveform = read_audio(source, config.audio.sample_rate)  # type: ignore[arg-type]
-        duration_s = waveform.duration_s
-        return extract_audio(waveform, config.audio, engine=config.engine)
-
-    source = entry.audio or entry.video
-    if source is not None:
-        attempt("audio", sound)
-    if (openface := entry.openface) is not None:
-        attempt("vision", lambda: read_openface_csv(openface, config.openface))
-    return ClipFeatures(
-        entry=entry,
-        streams=streams,
-        failures=tuple(failures),
-        duration_s=duration_s,
-        source_sha256=_file_sha256(source),
+        writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
+    return BuildReport(
+        path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done), notes=tuple(notes)
     )
+
+
+def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildConfig, list[str]]:
+    """Return the settings with the columns that the OpenFace files have, and what that leaves out."""
+    openface = fit_to_file(config.openface, (entry.openface for entry in entries if entry.openface))
+    if openface == config.openface or "vision" not in config.streams:
+        return config, []
+    n_wanted, n_column = len(config.openface.feature_names), len(openface.feature_names)
+    note = f"vision: OpenFace 1.x writes {n_column} of the {n_wanted} columns, without eye landmarks and gaze angles"
+    return replace(config, openface=openface), [note]
 
 
 def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> Iterator[ClipFeatures]:
@@ -183,27 +159,31 @@ def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int)
         return
     import joblib
 
-    prepare_engine(config.audio, config.engine)  # compiled once here, loaded from the cache by every worker
+    if "audio" in config.streams:
+        prepare_engine(config.audio, config.engine)  # compiled once here, loaded from the cache by every worker
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", prefer=_workers(entries, config, n_jobs))
     yield from parallel(joblib.delayed(extract_clip)(entry, config) for entry in entries)
 
 
 def _workers(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> str:
-    """Return ``threads`` where they are faster: the fast engine runs without the GIL, and a process costs 2 s to start.
+    """Return ``threads`` where they are faster: our kernels run without the GIL, and a process costs 2 s to start.
 
-    What of a clip is Python still runs one thread at a time: reading CSV files, librosa, and enough of the rest that
-    more than a few threads would wait for one another.
+    What of a clip is Python still runs one thread at a time: librosa, and enough of the rest that more than a few
+    threads would wait for one another.
     """
-    compiled = engine_for(config.audio, config.engine) == "fast" and not any(entry.openface for entry in entries)
+    sound = "audio" in config.streams and any(entry.audio or entry.video for entry in entries)
+    compiled = not sound or engine_for(config.audio, config.engine) == "fast"
     return "threads" if compiled and 1 < n_jobs <= _MAX_THREADS else "processes"
 
 
 def _stream_infos(entries: Sequence[ClipEntry], config: BuildConfig) -> list[StreamInfo]:
     infos = []
-    if any(entry.audio or entry.video for entry in entries):
+    if "audio" in config.streams and any(entry.audio or entry.video for entry in entries):
         infos.append(audio_stream_info(config.audio, engine=config.engine))
-    if any(entry.openface for entry in entries):
+    if "vision" in config.streams and any(entry.openface for entry in entries):
         infos.append(openface_stream_info(config.openface))
+    if (frames := frames_config(config)) and any(entry.video for entry in entries):
+        infos.append(frame_stream_info(frames))
     return infos
 
 
@@ -219,7 +199,7 @@ def _refuse_an_empty_dataset(
     if any(n_ok.values()) or any(entry.text or entry.labels for entry in entries):
         return
     if not failures:
-        raise InputError("expected sound, OpenFace output, texts or labels; the clips have none of them")
+        raise InputError("expected sound, OpenFace output, frames, texts or labels; the clips have none")
     if len(failures) == 1:
         raise InputError(failures[0][1].message)
     reasons = [failure.message for _, failure in failures]
@@ -245,6 +225,7 @@ def _event(
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("mmfeat", "librosa", "numpy", "h5py", "soxr")},
+            **_image_versions(config),
         },
     }
 
@@ -252,8 +233,18 @@ def _event(
 def _fingerprint(entries: Sequence[ClipEntry], config: BuildConfig) -> str:
     """Return a hash of everything that decides the content: clips, their files' sizes and times, settings, versions."""
     clips = [[str(getattr(entry, name)) for name in _ENTRY_FIELDS] + [_stamp(entry)] for entry in entries]
-    versions = {name: version(name) for name in _CONTENT_VERSIONS}
+    versions = {name: version(name) for name in _CONTENT_VERSIONS} | _image_versions(config)
     return config_sha256({"clips": clips, "config": config_to_dict(config), "versions": versions})
+
+
+def _image_versions(config: BuildConfig) -> dict[str, str]:
+    """Return what decoded and encoded the frames, where there are any."""
+    if frames_config(config) is None:
+        return {}
+    import av
+    import cv2
+
+    return {"av": av.__version__, "opencv": cv2.__version__}
 
 
 def _stamp(entry: ClipEntry) -> list[list[int]]:
@@ -264,14 +255,3 @@ def _stamp(entry: ClipEntry) -> list[list[int]]:
                 found = path.stat()
                 stamps.append([found.st_size, found.st_mtime_ns])
     return stamps
-
-
-def _file_sha256(path: Path | None) -> str:
-    """Return the hash of a file; empty where it is missing or may not be read."""
-    if path is None:
-        return ""
-    try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError:
-        return ""

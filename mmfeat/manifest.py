@@ -10,7 +10,7 @@ column                    meaning
 ``split``                 train, valid, test or none, in the scheme ``default``
 ``split:NAME``            the same for another scheme
 ``audio``                 sound file
-``video``                 video file; its sound is read where ``audio`` is empty
+``video``                 video file; its sound is read where ``audio`` is empty, its frames where they are wanted
 ``openface``              CSV file that OpenFace wrote
 ``text``                  what is said
 ``label:NAME``            a number; an empty cell means that the clip has no such label

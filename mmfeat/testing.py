@@ -6,14 +6,17 @@ Public, so that plugins and downstream projects test against the same material. 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from mmfeat.audio import AudioFeatureConfig, audio_stream_info
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
+from mmfeat.images import EncodedFrames, encode_image
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
@@ -24,7 +27,7 @@ from mmfeat.types import (
     StreamStatus,
     Waveform,
 )
-from mmfeat.vision import OpenFaceConfig, openface_stream_info
+from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_stream_info, openface_stream_info
 
 WORDS = {-1: "terrible", 0: "ordinary", 1: "wonderful"}
 
@@ -73,10 +76,85 @@ def write_sound_as(
     return path
 
 
+def write_example_video(
+    path: Path | None = None,
+    *,
+    n_frame: int = 50,
+    frame_rate_hz: int = 25,
+    size: tuple[int, int] = (64, 64),
+    milliseconds: Sequence[int] | None = None,
+    codec: str = "mpeg4",
+    codec_options: Mapping[str, str] | None = None,
+    turned_deg: int = 0,
+) -> Path:
+    """Write a video without sound in which every frame shows its own number, which ``shown_number`` reads.
+
+    Args:
+        path: the file; its suffix names the container. A new temporary mp4 where None.
+        n_frame: number of frames.
+        frame_rate_hz: frames per second.
+        size: width and height in pixels.
+        milliseconds: time of each frame, for a variable frame rate.
+        codec: FFmpeg's name of the encoder.
+        codec_options: FFmpeg's options of the encoder.
+        turned_deg: how far a player has to turn the picture against the clock, as phones write it.
+
+    Returns:
+        The path.
+    """
+    import av
+
+    path = path or Path(tempfile.mkdtemp()) / "example.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=frame_rate_hz, options=dict(codec_options or {}))
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        if milliseconds is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if turned_deg:
+            stream.set_display_rotation(turned_deg)
+        for number in range(n_frame):
+            frame = av.VideoFrame.from_ndarray(numbered_image(number, size), format="rgb24")
+            frame.pts = number if milliseconds is None else milliseconds[number]
+            frame.time_base = Fraction(1, frame_rate_hz if milliseconds is None else 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def numbered_image(number: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return a red picture with a number in it: 4 x 4 fields in its centre square, white where a bit is set, else blue.
+
+    Args:
+        number: 0 to 65535; the lowest bit is the field at the top left, the next one stands to its right.
+        size: width and height in pixels.
+
+    Returns:
+        uint8, shape (height, width, 3), red, green, blue.
+    """
+    width, height = size
+    side = min(size)
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    image[..., 0] = 255
+    bits = (number >> np.arange(16) & 1).astype(bool).reshape(4, 4)
+    rows = np.arange(side) * 4 // side
+    fields = np.where(bits[rows][:, rows, None], (255, 255, 255), (0, 0, 255))
+    top, left = (height - side) // 2, (width - side) // 2
+    image[top : top + side, left : left + side] = fields
+    return image
+
+
+def shown_number(image: npt.NDArray[np.uint8]) -> int:
+    """Return the number in a square picture; shape (height, width, 3)."""
+    side = len(image) // 4
+    fields = image[: 4 * side, : 4 * side, 0].reshape(4, side, 4, side).mean(axis=(1, 3))
+    return int(((fields > 128).ravel() << np.arange(16)).sum())
+
+
 def write_openface_csv(
     path: Path, config: OpenFaceConfig | None = None, *, n_frame: int = 10, frame_rate_hz: float = 25.0
 ) -> Path:
-    """Write a CSV in OpenFace's layout; column ``j`` of frame ``i`` is ``i + j / 1000``, the last frame has no face."""
+    """Write a CSV in OpenFace's layout: column ``j`` of frame ``i`` is ``i % 5 + j / 1000``; no face in the last frame."""
     names = (config or OpenFaceConfig()).feature_names
     header = ["frame", "face_id", "timestamp", "confidence", "success", *names]
     rows = []
@@ -89,7 +167,7 @@ def write_openface_csv(
             "0.98" if tracked else "0.03",
             str(int(tracked)),
         ]
-        rows.append([*meta, *(f"{frame + column / 1000:.3f}" for column in range(len(names)))])
+        rows.append([*meta, *(f"{frame % 5 + column / 1000:.3f}" for column in range(len(names)))])
     lines = [", ".join(row) for row in [header, *rows]]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -124,6 +202,7 @@ def write_example_dataset(
     n_clip: int = 12,
     signal: tuple[str, ...] = ("text", "audio", "vision"),
     seed: int = 0,
+    with_frames: bool = False,
 ) -> Path:
     """Write a small dataset in which chosen modalities carry the label ``sentiment`` in [-3, 3].
 
@@ -135,6 +214,8 @@ def write_example_dataset(
         n_clip: number of clips, at least 4.
         signal: which of text, audio and vision follow the label; the others are noise.
         seed: of the noise.
+        with_frames: add the stream ``frames``: ``1 + i % 3`` images of 32 x 32 in clip ``i``, showing the numbers from
+            ``10 * i`` on; the second one has no face.
 
     Returns:
         The path of the file.
@@ -143,16 +224,18 @@ def write_example_dataset(
     rng = np.random.default_rng(seed)
     openface = OpenFaceConfig(groups=("au",))
     streams = [audio_stream_info(AudioFeatureConfig()), openface_stream_info(openface)]
+    images = [frame_stream_info(FrameConfig(size=32))] if with_frames else []
     with DatasetWriter(
         path,
         info=DatasetInfo(name="example", language="en"),
-        streams=streams,
+        streams=[*streams, *images],
         labels=[LabelInfo(name="sentiment", value_range=(-3.0, 3.0))],
         schemes=["default"],
         overwrite=True,
     ) as writer:
         for index in range(n_clip):
-            writer.write(_example_clip(index, streams, signal, rng))
+            clip = _example_clip(index, streams, signal, rng)
+            writer.write(_with_images(clip, index) if with_frames else clip)
     return path
 
 
@@ -177,6 +260,23 @@ def _example_clip(
         del frames["vision"]
         failures = (StreamFailure(stream="vision", status=StreamStatus.NO_FACE, message="no face in 11 frames"),)
     return ClipFeatures(entry=entry, streams=frames, failures=failures, duration_s=(10 + index) * 0.032)
+
+
+def _with_images(clip: ClipFeatures, index: int) -> ClipFeatures:
+    """Return a clip with the stream ``frames``; clip 1 has no face."""
+    if index == 1:
+        failure = StreamFailure(stream="frames", status=StreamStatus.NO_FACE, message="no face")
+        return replace(clip, failures=(*clip.failures, failure))
+    n_frame = 1 + index % 3
+    images = [numbered_image(10 * index + frame, (32, 32)) for frame in range(n_frame)]
+    frames = EncodedFrames(
+        jpegs=tuple(encode_image(image) for image in images),
+        times_s=np.arange(n_frame, dtype=np.float64) / 5,
+        valid=np.arange(n_frame) != 1,
+        height=32,
+        width=32,
+    )
+    return replace(clip, streams={**clip.streams, "frames": frames})
 
 
 def _example_frames(stream: StreamInfo, level: float, n_frame: int, rng: np.random.Generator) -> FrameFeatures:

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mmfeat.errors import InputError
+
+if TYPE_CHECKING:
+    from mmfeat.images import EncodedFrames
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -158,11 +161,14 @@ class ClipEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamInfo:
-    """What is true of a whole stream: its columns and how they were made."""
+    """What is true of a whole stream: its columns and how they were made.
+
+    A stream of images has a ``codec``, ``height`` and ``width`` in place of columns.
+    """
 
     name: str
-    feature_names: tuple[str, ...]
-    feature_units: tuple[str, ...]
+    feature_names: tuple[str, ...] = ()
+    feature_units: tuple[str, ...] = ()
     extractor: str
     extractor_version: str
     preset: str
@@ -171,6 +177,9 @@ class StreamInfo:
     has_voiced: bool = False
     has_confidence: bool = False
     tool_license: str = ""
+    codec: str = ""
+    height: int = 0
+    width: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,10 +193,11 @@ class StreamFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFeatures:
-    """One clip after extraction: its entry, the streams that were read and the failures."""
+    """One clip after extraction: its entry, the streams that were read, the failures, and notes for people."""
 
     entry: ClipEntry
-    streams: Mapping[str, FrameFeatures] = field(default_factory=dict)
+    streams: Mapping[str, FrameFeatures | EncodedFrames] = field(default_factory=dict)
     failures: tuple[StreamFailure, ...] = ()
     duration_s: float = float("nan")
     source_sha256: str = ""
+    notes: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
+from mmfeat.dataset.check_images import image_findings
 from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.schema import find_rule
@@ -15,7 +16,7 @@ _ROWS_PER_BLOCK = 65_536
 
 
 def content_findings(file: h5py.File) -> list[Finding]:
-    """Return the broken rules MF011, MF012 (numbers), MF014, MF017, MF019 and MF020."""
+    """Return the broken rules MF011, MF012 (numbers), MF014, MF017, MF019, MF020 and MF023."""
     findings: list[Finding] = []
     paths: list[str] = []
     file.visit(paths.append)
@@ -55,8 +56,11 @@ def _numbers(path: str, dataset: h5py.Dataset) -> Iterator[Finding]:
 
 
 def _frames(path: str, stream: h5py.Group) -> Iterator[Finding]:
-    yield from _invalid_frames(path, stream)
-    yield from _unvoiced_frames(path, stream)
+    if "codec" in stream.attrs:
+        yield from image_findings(path, stream)
+    else:
+        yield from _invalid_frames(path, stream)
+        yield from _unvoiced_frames(path, stream)
     yield from _times(path, stream)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from mmfeat.dataset.check_images import image_table_findings
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.schema import (
     FORMAT_VERSION,
@@ -20,9 +21,11 @@ from mmfeat.dataset.schema import (
 )
 from mmfeat.types import Split, StreamStatus
 
+_ONE_MORE = " + 1"
+
 
 def structure_findings(file: h5py.File) -> list[Finding]:
-    """Return the broken rules MF003 to MF010, MF012, MF013, MF015, MF016 and MF018."""
+    """Return the broken rules MF003 to MF010, MF012, MF013, MF015, MF016, MF018, MF021 and MF022."""
     findings = list(_links(file))
     if findings:
         return findings  # no link is ever followed
@@ -65,7 +68,7 @@ def _missing(file: h5py.File) -> Iterator[Finding]:
             continue
         for parent in _instances(file, rule.parent):
             path = f"{parent.rstrip('/')}/{rule.path.rpartition('/')[2]}"
-            if path not in file:
+            if path not in file and rule.belongs_to(file[parent].attrs):
                 yield Finding(rule="MF004", where=path, message=f"expected a {rule.kind}: {rule.doc}")
 
 
@@ -90,8 +93,11 @@ def _objects(file: h5py.File) -> Iterator[Finding]:
         if found is None:
             if not newer_minor:
                 yield Finding(rule="MF007", where=path, message="expected only objects of the specification")
-            continue
-        yield from _object(path, file[path], found[0])
+        elif not found[0].belongs_to(file[path].parent.attrs):
+            kind = "features" if found[0].only_with else "images"
+            yield Finding(rule="MF007", where=path, message=f"expected no such object in a stream of {kind}")
+        else:
+            yield from _object(path, file[path], found[0])
 
 
 def _object(path: str, item: Any, rule: ObjectRule) -> Iterator[Finding]:
@@ -109,10 +115,14 @@ def _object(path: str, item: Any, rule: ObjectRule) -> Iterator[Finding]:
 
 def _attributes(path: str, item: Any, rule: ObjectRule) -> Iterator[Finding]:
     for attribute in rule.attributes:
+        belongs = not attribute.only_with or attribute.only_with in item.attrs
         if attribute.name not in item.attrs:
-            if attribute.must:
+            if attribute.must and belongs:
                 message = f"expected the attribute {attribute.name!r}: {attribute.doc}"
                 yield Finding(rule="MF003", where=path, message=message)
+        elif not belongs:
+            message = f"attribute {attribute.name!r}: expected only beside {attribute.only_with!r}"
+            yield Finding(rule="MF003", where=path, message=message)
         elif not _has_type(item.attrs[attribute.name], attribute):
             got = type(item.attrs[attribute.name]).__name__
             message = f"attribute {attribute.name!r}: expected {attribute.type_name}, got {got}"
@@ -122,19 +132,20 @@ def _attributes(path: str, item: Any, rule: ObjectRule) -> Iterator[Finding]:
 def _has_type(value: Any, attribute: AttributeRule) -> bool:
     if attribute.type_name == "text":
         return isinstance(value, str) or getattr(value, "dtype", None) == np.dtype(object)
-    kinds = {"float64": "f", "bool": "b"}
+    kinds = {"float64": "f", "bool": "b", "int64": "i"}
     return np.asarray(value).dtype.kind == kinds[attribute.type_name]
 
 
 def _axes(file: h5py.File) -> Iterator[Finding]:
     """MF006: every axis has one length; and MF012 for small tables."""
     lengths: dict[str, int] = {"clip": file["/clips/id"].shape[0]}
-    lengths["clip + 1"] = lengths["clip"] + 1
     for rule in schema_rules():
         for path in _dataset_paths(file, rule):
             name = rule.match(path) or ""
             for axis, length in zip(rule.dims, file[path].shape, strict=True):
-                expected = lengths.setdefault(axis.replace("<name>", name), length)
+                extra = int(axis.endswith(_ONE_MORE))
+                known = axis.removesuffix(_ONE_MORE).replace("<name>", name)
+                expected = lengths.setdefault(known, length - extra) + extra
                 if length != expected:
                     message = f"axis {axis!r}: expected length {expected}, got {length}"
                     yield Finding(rule="MF006", where=path, message=message)
@@ -172,7 +183,7 @@ def _clip_ids(file: h5py.File) -> Iterator[Finding]:
 def _stream(path: str, stream: h5py.Group) -> Iterator[Finding]:
     """MF010, MF013, MF015 and the time base."""
     offsets = stream["offsets"][:]
-    n_frame = stream["values"].shape[0]
+    n_frame = stream["frame_offsets"].shape[0] - 1 if "codec" in stream.attrs else stream["values"].shape[0]
     if offsets[0] != 0 or offsets[-1] != n_frame or (np.diff(offsets) < 0).any():
         message = f"expected 0 … {n_frame} without a step back, got {offsets[0]} … {offsets[-1]}"
         yield Finding(rule="MF010", where=f"{path}/offsets", message=message)
@@ -184,12 +195,20 @@ def _stream(path: str, stream: h5py.Group) -> Iterator[Finding]:
             f"expected frames exactly where the status is ok; not so in {wrong.size} clip(s), first row {wrong[0]}"
         )
         yield Finding(rule="MF013", where=f"{path}/status", message=message)
-    names = list(stream["feature_names"][:])
-    if len(set(names)) < len(names):
-        yield Finding(rule="MF015", where=f"{path}/feature_names", message="expected unique names")
+    if "codec" in stream.attrs:
+        yield from image_table_findings(path, stream)
+    else:
+        yield from _feature_names(path, stream)
     if ("times_s" in stream) == ("hop_s" in stream.attrs):
         message = "expected either times_s or the attribute hop_s, not both or none"
         yield Finding(rule="MF003", where=path, message=message)
+
+
+def _feature_names(path: str, stream: h5py.Group) -> Iterator[Finding]:
+    """MF015."""
+    names = list(stream["feature_names"][:])
+    if len(set(names)) < len(names):
+        yield Finding(rule="MF015", where=f"{path}/feature_names", message="expected unique names")
 
 
 def _failures(file: h5py.File) -> Iterator[Finding]:

@@ -53,7 +53,10 @@ def format_description(description: dict[str, Any]) -> str:
         values = f"{label['min']:g} … {label['max']:g}, mean {label['mean']:.3g}" if label["n_present"] else "no values"
         rows.append((f"label {name}", f"{label['problem']}, {label['n_present']} clips, {values}"))
     for name, stream in description["streams"].items():
-        text = f"{stream['n_clip']} clips, {stream['n_frame']} frames x {stream['n_feature']} ({stream['preset']})"
+        size = f"x {stream['n_feature']}" if "n_feature" in stream else f"of {stream['height']} x {stream['width']}"
+        text = f"{stream['n_clip']} clips, {stream['n_frame']} frames {size} ({stream['preset']})"
+        if "n_byte" in stream:
+            text += f", {stream['codec']}, {stream['n_byte'] / 1e6:.1f} MB"
         rows.append((f"stream {name}", text))
     for reason, count in description["failures"].items():
         rows.append(("failed", f"{reason} ({count})"))
@@ -79,11 +82,14 @@ def _label(reader: DatasetReader, name: str) -> dict[str, Any]:
 
 def _stream(reader: DatasetReader, name: str) -> dict[str, Any]:
     info = reader.info(name)
-    return {
+    summary: dict[str, Any] = {
         "n_clip": sum(status is StreamStatus.OK for status in reader.status(name)),
         "n_frame": int(reader.offsets(name)[-1]),
-        "n_feature": len(info.feature_names),
         "extractor": f"{info.extractor} {info.extractor_version}",
         "preset": info.preset,
         "hop_s": info.hop_s,
     }
+    if not info.codec:
+        return {**summary, "n_feature": len(info.feature_names)}
+    images = {"codec": info.codec, "height": info.height, "width": info.width, "n_byte": reader.n_byte(name)}
+    return {**summary, **images}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -17,7 +18,10 @@ import numpy.typing as npt
 
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
 from mmfeat.errors import InputError, SchemaError
+from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus
+
+_FRAME_COLUMNS = ("values", "valid", "voiced", "confidence", "times_s", "bytes", "frame_offsets")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +49,10 @@ class _Stream:
     offsets: npt.NDArray[np.int64]
     start_s: float
     columns: Mapping[str, h5py.Dataset]
+
+    def frames_of(self, index: int) -> slice:
+        """Return where the frames of a clip are."""
+        return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
     def grid_s(self, frame: slice) -> npt.NDArray[np.float64]:
         """Return the times of a clip's frames on a regular grid, from the clip's start."""
@@ -187,8 +195,8 @@ class DatasetReader:
         attributes = group.attrs
         return StreamInfo(
             name=stream,
-            feature_names=self._texts(f"/streams/{stream}/feature_names"),
-            feature_units=self._texts(f"/streams/{stream}/feature_units"),
+            feature_names=() if "codec" in attributes else self._texts(f"/streams/{stream}/feature_names"),
+            feature_units=() if "codec" in attributes else self._texts(f"/streams/{stream}/feature_units"),
             extractor=str(attributes["extractor"]),
             extractor_version=str(attributes["extractor_version"]),
             preset=str(attributes["preset"]),
@@ -197,6 +205,9 @@ class DatasetReader:
             has_voiced="voiced" in group,
             has_confidence="confidence" in group,
             tool_license=str(attributes.get("tool_license", "")),
+            codec=str(attributes.get("codec", "")),
+            height=int(attributes.get("height", 0)),
+            width=int(attributes.get("width", 0)),
         )
 
     def offsets(self, stream: str) -> npt.NDArray[np.int64]:
@@ -208,9 +219,15 @@ class DatasetReader:
         return tuple(StreamStatus(int(code)) for code in self._stream(stream)["status"][:])
 
     def read(self, stream: str, index: int) -> FrameFeatures:
-        """Return the frames of one clip; no frames where its status is not ok."""
+        """Return the features of one clip; no frames where its status is not ok.
+
+        Raises:
+            InputError: the file has no such stream, or it holds encoded images.
+        """
         opened = self._opened(stream)
-        frame = slice(int(opened.offsets[index]), int(opened.offsets[index + 1]))
+        if opened.info.codec:
+            raise InputError(f"{self.path}: stream {stream!r} holds images, not features; read it with read_frames")
+        frame = opened.frames_of(index)
         columns = {name: dataset[frame] for name, dataset in opened.columns.items()}
         confidence = columns.get("confidence")
         return FrameFeatures(
@@ -223,6 +240,32 @@ class DatasetReader:
             confidence=None if confidence is None else confidence.astype(np.float32),
             hop_s=opened.info.hop_s,
         )
+
+    def read_frames(self, stream: str, index: int) -> EncodedFrames:
+        """Return the encoded images of one clip; no frames where its status is not ok.
+
+        Raises:
+            InputError: the file has no such stream, or it holds features.
+        """
+        opened = self._opened(stream)
+        if not opened.info.codec:
+            raise InputError(f"{self.path}: stream {stream!r} holds features, not images; read it with read")
+        frame = opened.frames_of(index)
+        ends = opened.columns["frame_offsets"][frame.start : frame.stop + 1]
+        content = opened.columns["bytes"][ends[0] : ends[-1]].tobytes()
+        places = (ends - ends[0]).tolist()
+        return EncodedFrames(
+            jpegs=tuple(content[start:end] for start, end in itertools.pairwise(places)),
+            times_s=opened.columns["times_s"][frame],
+            valid=opened.columns["valid"][frame],
+            height=opened.info.height,
+            width=opened.info.width,
+        )
+
+    def n_byte(self, stream: str) -> int:
+        """Return how many bytes the images of a stream take; 0 for features."""
+        group = self._stream(stream)
+        return int(group["bytes"].shape[0]) if "bytes" in group else 0
 
     def events(self) -> tuple[dict[str, Any], ...]:
         """Return the provenance events."""
@@ -249,7 +292,7 @@ class DatasetReader:
                 start_s=float(file[f"/streams/{stream}"].attrs.get("start_s", 0.0)),
                 columns={
                     name: file[f"/streams/{stream}/{name}"]
-                    for name in ("values", "valid", "voiced", "confidence", "times_s")
+                    for name in _FRAME_COLUMNS
                     if f"/streams/{stream}/{name}" in file
                 },
             )

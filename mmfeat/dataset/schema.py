@@ -19,17 +19,21 @@ FORMAT_VERSION = "1.0"
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeRule:
-    """What an attribute has to be."""
+    """What an attribute has to be; ``only_with`` names another one without which it is not there."""
 
     name: str
     type_name: str
     must: bool
     doc: str
+    only_with: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectRule:
-    """What a group or a dataset has to be; ``path`` may hold ``<name>``."""
+    """What a group or a dataset has to be; ``path`` may hold ``<name>``.
+
+    ``only_with`` and ``only_without`` name an attribute that the parent has or has not where the object is there.
+    """
 
     path: str
     kind: str
@@ -40,12 +44,19 @@ class ObjectRule:
     allows_nan: bool = False
     value_range: tuple[float, float] | None = None
     members: Mapping[str, int] = field(default_factory=dict)
+    only_with: str = ""
+    only_without: str = ""
     attributes: tuple[AttributeRule, ...] = ()
 
     @property
     def parent(self) -> str:
         """Path of the group that holds the object."""
         return self.path.rpartition("/")[0] or "/"
+
+    def belongs_to(self, parent_attributes: Mapping[str, Any]) -> bool:
+        """Return whether the object may be in a group with these attributes."""
+        has_all = not self.only_with or self.only_with in parent_attributes
+        return has_all and not (self.only_without and self.only_without in parent_attributes)
 
     def match(self, path: str) -> str | None:
         """Return what ``<name>`` stands for in ``path`` ("" where the rule has none); None: another object."""
@@ -92,7 +103,13 @@ def type_name(dtype: np.dtype[Any]) -> str:
 
 def _object_rule(entry: Mapping[str, Any]) -> ObjectRule:
     attributes = tuple(
-        AttributeRule(name=name, type_name=kind, must=must == "must", doc=doc)
+        AttributeRule(
+            name=name,
+            type_name=kind,
+            must=must != "may",
+            doc=doc,
+            only_with=must.partition("with ")[2],
+        )
         for name, (kind, must, doc) in entry.get("attributes", {}).items()
     )
     limits = entry.get("range")
@@ -106,5 +123,7 @@ def _object_rule(entry: Mapping[str, Any]) -> ObjectRule:
         allows_nan=entry.get("nan", False),
         value_range=(float(limits[0]), float(limits[1])) if limits else None,
         members=entry.get("enum", {}),
+        only_with=entry.get("only_with", ""),
+        only_without=entry.get("only_without", ""),
         attributes=attributes,
     )

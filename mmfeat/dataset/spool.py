@@ -6,20 +6,73 @@ until then, and memory stays bounded whatever the number of clips.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
 
 from mmfeat.errors import SchemaError
+from mmfeat.images import EncodedFrames
 from mmfeat.types import FrameFeatures, StreamInfo, StreamStatus
 
 _ROWS_PER_COPY = 65_536
+_BYTES_PER_COPY = 1 << 22
 
 
-class StreamSpool:
+class FlatFile:
+    """One column on its way to the dataset file.
+
+    Args:
+        path: the flat file; made where there is none.
+        dtype: of its values.
+        n_row: rows that an interrupted run committed; what lies behind them is cut off.
+        width: values in a row; None for a column of single values.
+    """
+
+    def __init__(self, path: Path, dtype: Any, n_row: int, width: int | None = None) -> None:
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self._n_row = n_row
+        self._row_shape = () if width is None else (width,)
+        self._row_bytes = self.dtype.itemsize * (1 if width is None else width)
+        n_byte = n_row * self._row_bytes
+        path.touch()
+        if path.stat().st_size < n_byte:  # only a power cut writes the journal before the frames
+            raise SchemaError(f"{path}: expected {n_byte} bytes from the interrupted run, got fewer; run it again")
+        self._handle = path.open("r+b")
+        self._handle.truncate(n_byte)
+        self._handle.seek(0, 2)
+
+    def append(self, rows: Any) -> None:
+        """Add rows; they are handed to the operating system at once."""
+        values = np.ascontiguousarray(rows, dtype=self.dtype)
+        self._handle.write(values.tobytes())
+        self._handle.flush()
+        self._n_row += len(values)
+
+    def store(self, group: h5py.Group, name: str) -> None:
+        """Copy the column into a contiguous dataset of ``group``."""
+        dataset = group.create_dataset(name, shape=(self._n_row, *self._row_shape), dtype=self.dtype)
+        start = 0
+        for block in self.blocks():
+            dataset[start : start + len(block)] = block
+            start += len(block)
+
+    def blocks(self) -> Iterator[np.ndarray[Any, Any]]:
+        """Yield the column in blocks of rows, from the start."""
+        self._handle.seek(0)
+        n_row = _ROWS_PER_COPY if self._row_shape else max(_ROWS_PER_COPY, _BYTES_PER_COPY // self._row_bytes)
+        while block := self._handle.read(self._row_bytes * n_row):
+            yield np.frombuffer(block, dtype=self.dtype).reshape(-1, *self._row_shape)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handle.close()
+
+
+class Spool(ABC):
     """Collects one stream clip by clip.
 
     Args:
@@ -35,37 +88,15 @@ class StreamSpool:
         for n_frame, status in rows:
             self.offsets.append(self.offsets[-1] + n_frame)
             self.status.append(status)
-        self._columns: dict[str, tuple[BinaryIO, np.dtype[Any]]] = {}
-        for column, dtype in self._column_types().items():
-            path = folder / f"{info.name}.{column}"
-            path.touch()
-            width = len(info.feature_names) if column == "values" else 1
-            n_byte = self.offsets[-1] * width * np.dtype(dtype).itemsize
-            if path.stat().st_size < n_byte:  # only a power cut writes the journal before the frames
-                raise SchemaError(f"{path}: expected {n_byte} bytes from the interrupted run, got fewer; run it again")
-            handle = path.open("r+b")
-            handle.truncate(n_byte)
-            handle.seek(0, 2)
-            self._columns[column] = (handle, np.dtype(dtype))
+        self._files = self._open(folder)
 
-    def append(self, features: FrameFeatures | None, status: StreamStatus) -> None:
+    def append(self, frames: FrameFeatures | EncodedFrames | None, status: StreamStatus) -> None:
         """Add the next clip: its frames, or none with the reason."""
+        rows = {} if frames is None else self._rows(frames)
+        for column, values in rows.items():
+            self._files[column].append(values)
         self.status.append(status)
-        if features is None:
-            self.offsets.append(self.offsets[-1])
-            return
-        if features.names != self.info.feature_names:
-            raise SchemaError(
-                f"stream {self.info.name!r}: expected columns {self.info.feature_names[:3]}…, "
-                f"got {features.names[:3]}…; every clip of a stream has the same columns"
-            )
-        for column, (handle, dtype) in self._columns.items():
-            values = getattr(features, column)
-            if values is None:
-                raise SchemaError(f"stream {self.info.name!r}: expected {column} for every clip, got none")
-            handle.write(np.ascontiguousarray(values, dtype=dtype).tobytes())
-            handle.flush()
-        self.offsets.append(self.offsets[-1] + features.n_frame)
+        self.offsets.append(self.offsets[-1] + (0 if frames is None else frames.n_frame))
 
     @property
     def n_frame_of_last(self) -> int:
@@ -74,20 +105,47 @@ class StreamSpool:
 
     def store(self, group: h5py.Group) -> None:
         """Copy the frames into contiguous datasets of ``group``."""
-        n_frame, n_feature = self.offsets[-1], len(self.info.feature_names)
-        for column, (handle, dtype) in self._columns.items():
-            shape = (n_frame, n_feature) if column == "values" else (n_frame,)
-            dataset = group.create_dataset(column, shape=shape, dtype=dtype)
-            start = 0
-            for block in _blocks(handle, dtype, shape[1:]):
-                dataset[start : start + len(block)] = block
-                start += len(block)
+        for column, file in self._files.items():
+            file.store(group, column)
         group["offsets"] = np.asarray(self.offsets, dtype=np.int64)
 
     def close(self) -> None:
         """Close the flat files."""
-        for handle, _ in self._columns.values():
-            handle.close()
+        for file in self._files.values():
+            file.close()
+
+    @abstractmethod
+    def _open(self, folder: Path) -> dict[str, FlatFile]:
+        """Return the flat files by column, cut to what ``offsets`` says was committed."""
+
+    @abstractmethod
+    def _rows(self, frames: Any) -> Mapping[str, Any]:
+        """Return the rows of one clip by column."""
+
+
+class FeatureSpool(Spool):
+    """Collects a stream of features."""
+
+    def _open(self, folder: Path) -> dict[str, FlatFile]:
+        widths = {"values": len(self.info.feature_names)}
+        return {
+            column: FlatFile(folder / f"{self.info.name}.{column}", dtype, self.offsets[-1], widths.get(column))
+            for column, dtype in self._column_types().items()
+        }
+
+    def _rows(self, frames: Any) -> Mapping[str, Any]:
+        if not isinstance(frames, FrameFeatures):
+            raise SchemaError(f"stream {self.info.name!r}: expected features, got {type(frames).__name__}")
+        if frames.names != self.info.feature_names:
+            raise SchemaError(
+                f"stream {self.info.name!r}: expected columns {self.info.feature_names[:3]}…, "
+                f"got {frames.names[:3]}…; every clip of a stream has the same columns"
+            )
+        rows = {column: getattr(frames, column) for column in self._files}
+        missing = [column for column, values in rows.items() if values is None]
+        if missing:
+            raise SchemaError(f"stream {self.info.name!r}: expected {missing[0]} for every clip, got none")
+        return rows
 
     def _column_types(self) -> dict[str, type[Any]]:
         columns: dict[str, type[Any]] = {"values": np.float32, "valid": np.bool_}
@@ -98,12 +156,3 @@ class StreamSpool:
         if self.info.hop_s is None:
             columns["times_s"] = np.float64
         return columns
-
-
-def _blocks(handle: BinaryIO, dtype: np.dtype[Any], row_shape: tuple[int, ...]) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield a flat file as arrays of at most ``_ROWS_PER_COPY`` rows."""
-    handle.flush()
-    handle.seek(0)
-    row_bytes = dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
-    while block := handle.read(row_bytes * _ROWS_PER_COPY):
-        yield np.frombuffer(block, dtype=dtype).reshape(-1, *row_shape)

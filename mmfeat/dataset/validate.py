@@ -21,10 +21,13 @@ MF017     times never go back inside a clip
 MF018     recording_disjoint says what the split scheme is
 MF019     the content hash is the one stored
 MF020     log_f0 is 0 where a frame is not voiced
+MF021     offsets of encoded frames start at 0, always increase and end at the number of bytes
+MF022     the codec of encoded frames is known, their height and width are above 0
+MF023     every encoded frame is a whole file of its codec and has the stated size
 ========  ==========================================================================
 
-Level ``structure`` reads the tables (MF001 to MF010, MF012, MF013, MF015, MF016, MF018); level ``content`` also
-reads every frame (MF011, MF014, MF017, MF019, MF020).
+Level ``structure`` reads the tables (MF001 to MF010, MF012, MF013, MF015, MF016, MF018, MF021, MF022); level
+``content`` also reads every frame (MF011, MF014, MF017, MF019, MF020, MF023).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -17,9 +17,10 @@ import numpy as np
 
 from mmfeat.config import config_sha256
 from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
-from mmfeat.dataset.spool import StreamSpool
+from mmfeat.dataset.spool import Spool
 from mmfeat.errors import InputError, MmfeatError, OutputExistsError, SchemaError
 from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamFailure, StreamInfo, StreamStatus
 
@@ -94,7 +95,7 @@ class DatasetWriter:
         self._part = PartFolder(path, fingerprint)
         try:
             self._spools = {
-                stream.name: StreamSpool(stream, self._part.path, _committed_rows(self._part.records, stream.name))
+                stream.name: open_spool(stream, self._part.path, _committed_rows(self._part.records, stream.name))
                 for stream in streams
             }
         except SchemaError:
@@ -129,12 +130,7 @@ class DatasetWriter:
             entries: the clips of the build, in the order in which they are written.
         """
         for entry, record in zip(entries, self._part.records, strict=False):
-            failures = tuple(
-                StreamFailure(stream=stream, status=StreamStatus[code.upper()], message=message)
-                for stream, code, message in record["failures"]
-            )
-            duration_s = float("nan") if record["duration_s"] is None else record["duration_s"]
-            self._remember(entry, failures, duration_s, record["source_sha256"])
+            self._remember(_committed_clip(entry, record))
         return list(self._clips)
 
     def write(self, clip: ClipFeatures) -> None:
@@ -154,7 +150,7 @@ class DatasetWriter:
             features = clip.streams.get(name)
             absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
             spool.append(features, absent if features is None else StreamStatus.OK)
-        self._remember(clip.entry, clip.failures, clip.duration_s, clip.source_sha256)
+        self._remember(clip)
         self._part.commit(
             {
                 "clip_id": clip_id,
@@ -162,21 +158,23 @@ class DatasetWriter:
                 "failures": [(failure.stream, failure.status.name, failure.message) for failure in clip.failures],
                 "duration_s": None if math.isnan(clip.duration_s) else clip.duration_s,
                 "source_sha256": clip.source_sha256,
+                "notes": clip.notes,
             }
         )
 
-    def _remember(
-        self, entry: ClipEntry, failures: tuple[StreamFailure, ...], duration_s: float, source_sha256: str
-    ) -> None:
-        self._known_ids.add(entry.clip_id)
-        self._clips.append(
-            ClipFeatures(entry=entry, failures=failures, duration_s=duration_s, source_sha256=source_sha256)
-        )
+    def _remember(self, clip: ClipFeatures) -> None:
+        self._known_ids.add(clip.entry.clip_id)
+        self._clips.append(replace(clip, streams={}))
 
     @property
     def failures(self) -> tuple[tuple[str, StreamFailure], ...]:
         """(Clip id, failure) of every stream that could not be read, so far."""
         return tuple((clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures)
+
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """(Clip id, sentence) of everything that a person should know of streams that were read, so far."""
+        return tuple((clip.entry.clip_id, note) for clip in self._clips for note in clip.notes)
 
     @property
     def n_ok(self) -> dict[str, int]:
@@ -246,12 +244,13 @@ class DatasetWriter:
             self._put(file, f"/splits/{scheme}", parts)
             file[f"/splits/{scheme}"].attrs["recording_disjoint"] = _recording_disjoint(self._entries, parts)
 
-    def _store_stream(self, file: h5py.File, name: str, spool: StreamSpool) -> None:
+    def _store_stream(self, file: h5py.File, name: str, spool: Spool) -> None:
         path = f"/streams/{name}"
         spool.store(file.require_group(path))
         self._put(file, f"{path}/status", spool.status)
-        self._put(file, f"{path}/feature_names", spool.info.feature_names)
-        self._put(file, f"{path}/feature_units", spool.info.feature_units)
+        if not spool.info.codec:
+            self._put(file, f"{path}/feature_names", spool.info.feature_names)
+            self._put(file, f"{path}/feature_units", spool.info.feature_units)
         attributes = file[path].attrs
         for key in ("extractor", "extractor_version", "preset"):
             attributes[key] = getattr(spool.info, key)
@@ -262,6 +261,9 @@ class DatasetWriter:
         if spool.info.hop_s is not None:
             attributes["hop_s"] = np.float64(spool.info.hop_s)
             attributes["start_s"] = np.float64(0.0)
+        if spool.info.codec:
+            attributes["codec"] = spool.info.codec
+            attributes["height"], attributes["width"] = np.int64(spool.info.height), np.int64(spool.info.width)
 
     def _store_failures(self, file: h5py.File) -> None:
         rows = [(clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures]
@@ -280,6 +282,21 @@ class DatasetWriter:
         if found is None:
             raise SchemaError(f"{path}: the specification has no such dataset")
         file.create_dataset(path, data=values, shape=(len(values),), dtype=storage_type(found[0]))
+
+
+def _committed_clip(entry: ClipEntry, record: Mapping[str, Any]) -> ClipFeatures:
+    """Return a clip of a journal, without its frames."""
+    failures = tuple(
+        StreamFailure(stream=stream, status=StreamStatus[code.upper()], message=message)
+        for stream, code, message in record["failures"]
+    )
+    return ClipFeatures(
+        entry=entry,
+        failures=failures,
+        duration_s=float("nan") if record["duration_s"] is None else record["duration_s"],
+        source_sha256=record["source_sha256"],
+        notes=tuple(record["notes"]),
+    )
 
 
 def _committed_rows(records: Sequence[Mapping[str, Any]], stream: str) -> list[tuple[int, StreamStatus]]:

@@ -150,7 +150,8 @@ def _features(path: Path, header: tuple[str, ...], config: OpenFaceConfig) -> tu
 
 def _frame_features(table: Table, rows: BoolArray, frames: Timeline, config: OpenFaceConfig) -> FrameFeatures:
     """Return the rows of the face at their places among all frames."""
-    names = tuple(name for name in config.feature_names if name in table)
+    present = set(table.names)
+    names = tuple(name for name in config.feature_names if name in present)
     n_frame = frames.times_s.size
     with np.errstate(over="ignore"):
         read = table.columns(names)[rows].astype(np.float32)

@@ -25,9 +25,6 @@ from typing import Any
 
 from mmfeat.errors import ConfigError, MissingToolError
 
-VIDEO_SUFFIXES = frozenset(
-    ".mp4 .avi .mkv .mov .m4v .wmv .mpg .mpeg .webm .flv .mts .3gp".split()  # noqa: SIM905
-)
 FRAME_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp"))
 _WIKI = "https://github.com/TadasBaltrusaitis/OpenFace/wiki"
 _KNOWN_IMAGE = "algebr/openface"  # https://github.com/TadasBaltrusaitis/OpenFace/wiki/Docker

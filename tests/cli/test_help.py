@@ -21,6 +21,7 @@ COMMANDS = [
             "build",
             "describe",
             "extract-audio",
+            "extract-frames",
             "extract-wav",
             "parse-openface",
             "presets",
@@ -30,7 +31,7 @@ COMMANDS = [
     ),
     *(("skesl", skesl, name) for name in ("evaluate", "finetune", "predict", "pretrain")),
 ]
-HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av")
+HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2")
 
 
 def cpu_s(command):

@@ -248,7 +248,7 @@ def test_ctrl_c_inside_compiled_code_stops_the_build(entries, config, out, monke
         except KeyboardInterrupt as error:
             raise SystemError("<built-in> returned a result with an exception set") from error
 
-    monkeypatch.setattr("mmfeat.build.read_audio", read_audio)
+    monkeypatch.setattr("mmfeat.extract.read_audio", read_audio)
     with pytest.raises(KeyboardInterrupt):
         build_dataset(entries, out, config)
 

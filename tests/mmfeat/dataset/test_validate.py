@@ -10,7 +10,8 @@ from mmfeat import InputError, validate
 from mmfeat.dataset import validate as validate_function
 from mmfeat.dataset.content_hash import content_sha256
 
-RULES = {f"MF{number:03d}" for number in range(1, 21)}
+RULES = {f"MF{number:03d}" for number in range(1, 24)}
+IMAGE_RULES = {"MF021", "MF022", "MF023"}  # test_image_stream.py breaks these
 CONTENT_RULES = {"MF011", "MF014", "MF017", "MF019", "MF020"}
 
 
@@ -124,7 +125,7 @@ ids = [f"{rule}-{i}" for i, (rule, _) in enumerate([*STRUCTURE, *CONTENT])]
 
 def test_every_rule_is_documented_and_broken_by_a_test():
     documented = set(re.findall(r"^MF\d{3}", validate_function.__globals__["__doc__"], re.MULTILINE))
-    assert documented == {rule for rule, _ in [*STRUCTURE, *CONTENT]} | {"MF019"} == RULES
+    assert documented == {rule for rule, _ in [*STRUCTURE, *CONTENT]} | {"MF019"} | IMAGE_RULES == RULES
 
 
 @pytest.mark.parametrize("level", ["structure", "content"])

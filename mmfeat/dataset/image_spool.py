@@ -1,0 +1,64 @@
+"""The spool of a stream of encoded images: their bytes one after the other, and the size of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mmfeat.dataset.spool import FeatureSpool, FlatFile, Spool
+from mmfeat.errors import SchemaError
+from mmfeat.images import EncodedFrames
+from mmfeat.types import StreamInfo, StreamStatus
+
+_SIZES = "frame_sizes"  # on disk they become frame_offsets
+
+
+class ImageSpool(Spool):
+    """Collects a stream of encoded images."""
+
+    def store(self, group: h5py.Group) -> None:
+        """Copy the frames into contiguous datasets of ``group``; sizes become offsets."""
+        sizes = self._files.pop(_SIZES)
+        ends = np.cumsum(np.concatenate([[0], *sizes.blocks()]), dtype=np.int64)
+        sizes.close()
+        super().store(group)
+        group["frame_offsets"] = ends
+
+    def _open(self, folder: Path) -> dict[str, FlatFile]:
+        def flat(column: str, dtype: Any, n_row: int) -> FlatFile:
+            return FlatFile(folder / f"{self.info.name}.{column}", dtype, n_row)
+
+        n_frame = self.offsets[-1]
+        sizes = flat(_SIZES, np.int64, n_frame)
+        n_byte = sum(int(block.sum()) for block in sizes.blocks())  # the journal counts frames, this file their bytes
+        return {
+            _SIZES: sizes,
+            "bytes": flat("bytes", np.uint8, n_byte),
+            "valid": flat("valid", np.bool_, n_frame),
+            "times_s": flat("times_s", np.float64, n_frame),
+        }
+
+    def _rows(self, frames: Any) -> Mapping[str, Any]:
+        if not isinstance(frames, EncodedFrames):
+            raise SchemaError(f"stream {self.info.name!r}: expected encoded frames, got {type(frames).__name__}")
+        expected, got = (self.info.height, self.info.width), (frames.height, frames.width)
+        if got != expected:
+            raise SchemaError(
+                f"stream {self.info.name!r}: expected frames of {expected[0]} x {expected[1]}, got "
+                f"{got[0]} x {got[1]}; every frame of a stream has the same size"
+            )
+        return {
+            "bytes": np.frombuffer(b"".join(frames.jpegs), dtype=np.uint8),
+            _SIZES: np.array([len(jpeg) for jpeg in frames.jpegs], dtype=np.int64),
+            "valid": frames.valid,
+            "times_s": frames.times_s,
+        }
+
+
+def open_spool(info: StreamInfo, folder: Path, rows: Iterable[tuple[int, StreamStatus]] = ()) -> Spool:
+    """Return the spool for a stream: of images where it has a codec, else of features."""
+    return (ImageSpool if info.codec else FeatureSpool)(info, folder, rows)

@@ -1,0 +1,100 @@
+"""Extract every stream of one clip; what cannot be read becomes a failure with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from mmfeat.audio import extract_audio, read_audio
+from mmfeat.build_config import BuildConfig
+from mmfeat.errors import ClipError, InputError
+from mmfeat.images import EncodedFrames
+from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
+from mmfeat.vision import FrameConfig, OpenFaceConfig, read_frames, read_openface_csv
+
+
+def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
+    """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception."""
+    streams: dict[str, FrameFeatures | EncodedFrames] = {}
+    failures: list[StreamFailure] = []
+    duration_s = float("nan")
+
+    def attempt(name: str, extract: Callable[[], FrameFeatures | EncodedFrames]) -> None:
+        try:
+            streams[name] = extract()
+        except InputError as error:
+            status = getattr(error, "status", StreamStatus.DECODE_ERROR)
+            failures.append(StreamFailure(stream=name, status=status, message=str(error)))
+        except Exception as error:  # whatever one clip does to a tool, the others go on
+            if isinstance(error.__cause__, KeyboardInterrupt):  # compiled code turns Ctrl-C into a SystemError
+                raise KeyboardInterrupt from error
+            message = f"{type(error).__name__}: {error}"
+            failures.append(StreamFailure(stream=name, status=StreamStatus.TOOL_FAILED, message=message))
+
+    def sound() -> FrameFeatures:
+        nonlocal duration_s
+        waveform = read_audio(source, config.audio.sample_rate)  # type: ignore[arg-type]
+        duration_s = waveform.duration_s
+        return extract_audio(waveform, config.audio, engine=config.engine)
+
+    source = entry.audio or entry.video
+    if source is not None and "audio" in config.streams:
+        attempt("audio", sound)
+    if (openface := entry.openface) is not None and "vision" in config.streams:
+        attempt("vision", lambda: _faces(openface, config.openface))
+    frames, video = frames_config(config), entry.video
+    if frames is not None and video is not None:
+        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, config, frames)))
+    return ClipFeatures(
+        entry=entry,
+        streams=streams,
+        failures=tuple(failures),
+        duration_s=duration_s,
+        source_sha256=_file_sha256(source),
+        notes=tuple(note for features in streams.values() for note in getattr(features, "notes", ())),
+    )
+
+
+def frames_config(config: BuildConfig) -> FrameConfig | None:
+    """Return the settings of the frames, None where no frames are wanted."""
+    return config.frames if "frames" in config.streams else None
+
+
+def _faces(path: Path, config: OpenFaceConfig) -> FrameFeatures:
+    """Return the columns of the stream, all of them."""
+    features = read_openface_csv(path, config)
+    wanted = config.feature_names
+    if features.names != wanted:
+        missing = sorted(set(wanted) - set(features.names), key=wanted.index)
+        raise ClipError(
+            f"{path}: expected the {len(wanted)} columns of the other files, OpenFace 1.x writes "
+            f"{len(features.names)} of them, not {missing[0]!r}; run OpenFace 2, or ask for --groups that both have",
+            StreamStatus.DECODE_ERROR,
+        )
+    return features
+
+
+def _landmarks(entry: ClipEntry, config: BuildConfig, frames: FrameConfig) -> FrameFeatures | None:
+    """Return what a face crop needs."""
+    if frames.crop == "none":
+        return None
+    if entry.openface is None or not entry.openface.is_file():  # OpenFace writes no file where it meets no face
+        got = "the clip has none" if entry.openface is None else f"found no {entry.openface}"
+        raise ClipError(
+            f"{entry.video}: a face crop needs an OpenFace csv, {got}; run FeatureExtraction -2Dfp, or take crop none",
+            StreamStatus.NO_FACE,
+        )
+    return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",)))
+
+
+def _file_sha256(path: Path | None) -> str:
+    """Return the hash of a file; empty where it is missing or may not be read."""
+    if path is None:
+        return ""
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError:
+        return ""
