@@ -154,7 +154,7 @@ def shown_number(image: npt.NDArray[np.uint8]) -> int:
 def write_openface_csv(
     path: Path, config: OpenFaceConfig | None = None, *, n_frame: int = 10, frame_rate_hz: float = 25.0
 ) -> Path:
-    """Write a CSV in OpenFace's layout: column ``j`` of frame ``i`` is ``i % 5 + j / 1000``; no face in the last frame."""
+    """Write a CSV in OpenFace's layout: column ``j`` of frame ``i`` is ``i % 5 + j / 1000``; the last has no face."""
     names = (config or OpenFaceConfig()).feature_names
     header = ["frame", "face_id", "timestamp", "confidence", "success", *names]
     rows = []
