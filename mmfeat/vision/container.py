@@ -11,6 +11,7 @@ from mmfeat.errors import ClipError
 from mmfeat.types import StreamStatus
 
 _FFMPEG_TIMEOUT_S = 30.0  # of one open or read; a damaged file must not hold up a build
+_MOST_PIXELS = 8192 * 8192
 _NO_VIDEO = ("tty", "ico", "image2")  # what FFmpeg shows as video and nobody films
 _STILL_BRANDS = ("avif", "heic", "heix", "mif1")  # pictures in the container of MP4
 
@@ -83,6 +84,13 @@ def _video_stream(path: Path, container: Any) -> Any:
     if streams[0].codec_context is None:
         raise ClipError(
             f"{path}: expected a video that FFmpeg decodes, got an unknown codec; convert it", StreamStatus.DECODE_ERROR
+        )
+    context = streams[0].codec_context
+    if context.width * context.height > _MOST_PIXELS:
+        raise ClipError(
+            f"{path}: expected a video of at most {_MOST_PIXELS / 1e6:.0f} megapixels, got {context.width} x "
+            f"{context.height}; the header is damaged",
+            StreamStatus.DECODE_ERROR,
         )
     return streams[0]
 
