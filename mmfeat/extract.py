@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from mmfeat.audio import extract_audio, read_audio
@@ -12,7 +11,7 @@ from mmfeat.build_config import BuildConfig
 from mmfeat.errors import ClipError, InputError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
-from mmfeat.vision import FrameConfig, read_frames, read_openface_csv
+from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, read_frames, read_openface_csv
 
 
 def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
@@ -46,7 +45,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
         attempt("vision", lambda: read_openface_csv(openface, config.openface))
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
-        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, config, frames)))
+        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames)))
     return ClipFeatures(
         entry=entry,
         streams=streams,
@@ -61,17 +60,18 @@ def frames_config(config: BuildConfig) -> FrameConfig | None:
     return config.frames if "frames" in config.streams else None
 
 
-def _landmarks(entry: ClipEntry, config: BuildConfig, frames: FrameConfig) -> FrameFeatures | None:
+def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: FrameConfig) -> FrameFeatures | None:
     """Return what a face crop needs."""
     if frames.crop == "none":
         return None
     if entry.openface is None or not entry.openface.is_file():  # OpenFace writes no file where it meets no face
         got = "the clip has none" if entry.openface is None else f"found no {entry.openface}"
         raise ClipError(
-            f"{entry.video}: a face crop needs an OpenFace csv, {got}; run FeatureExtraction -2Dfp, or take crop none",
+            f"{video}: a face crop needs an OpenFace csv, {got}; run FeatureExtraction -2Dfp, or take crop none",
             StreamStatus.NO_FACE,
         )
-    return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",)))
+    rate_hz = config.openface.frame_rate_hz or frame_rate_hz(video)  # for files without a timestamp column
+    return read_openface_csv(entry.openface, OpenFaceConfig(groups=("face-2d",), frame_rate_hz=rate_hz))
 
 
 def _file_sha256(path: Path | None) -> str:

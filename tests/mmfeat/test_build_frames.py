@@ -231,6 +231,15 @@ def test_a_face_that_was_never_tracked_is_no_face(clip, tmp_path):
     assert status_of(entry, FACES)[0] is StreamStatus.NO_FACE
 
 
+def test_openface_output_without_times_has_those_of_the_video(clip, tmp_path):
+    rows = [line.split(", ") for line in clip.openface.read_text().splitlines()]
+    (tmp_path / "b.csv").write_text(
+        "\n".join(", ".join([*row[:2], *row[3:]]) for row in rows[:-3])
+    )  # fewer than frames
+    untimed = ClipEntry(clip_id="a", video=clip.video, openface=tmp_path / "b.csv")
+    assert extract_clip(untimed, FACES).streams["frames"].jpegs == extract_clip(clip, FACES).streams["frames"].jpegs
+
+
 def test_openface_output_without_landmarks_says_which_flag_writes_them(clip, tmp_path):
     path = write_openface_csv(tmp_path / "au.csv", OpenFaceConfig(groups=("au",)))
     status, message = status_of(ClipEntry(clip_id="a", video=clip.video, openface=path), FACES)
