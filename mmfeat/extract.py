@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mmfeat.audio import extract_audio, read_audio
@@ -11,7 +12,7 @@ from mmfeat.build_config import BuildConfig
 from mmfeat.errors import ClipError, InputError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
-from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, read_frames, read_openface_csv
+from mmfeat.vision import FrameConfig, frame_rate_hz, read_frames, read_openface_csv
 
 
 def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
@@ -71,7 +72,7 @@ def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: Frame
             StreamStatus.NO_FACE,
         )
     rate_hz = config.openface.frame_rate_hz or frame_rate_hz(video)  # for files without a timestamp column
-    return read_openface_csv(entry.openface, OpenFaceConfig(groups=("face-2d",), frame_rate_hz=rate_hz))
+    return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",), frame_rate_hz=rate_hz))
 
 
 def _file_sha256(path: Path | None) -> str:
