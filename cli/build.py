@@ -1,4 +1,4 @@
-"""The commands that make a dataset file: build, extract-audio, parse-openface."""
+"""The commands that make a dataset file: build, extract-audio."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ import click
 
 from .options import (
     ANY_PATH,
+    FAILED_CLIPS,
     FILE,
     clip_progress,
     config_option,
     engine_option,
+    exclude_option,
+    face_option,
+    fps_option,
+    groups_option,
+    include_option,
     jobs_option,
     json_option,
     out_option,
@@ -27,16 +33,8 @@ if TYPE_CHECKING:
 
     from mmfeat import BuildConfig, ClipEntry
 
-FAILED_CLIPS = 1
-
 preset_option = click.option(
     "--preset", default="default", show_default=True, help="Audio settings by name; mmfeat presets lists them."
-)
-groups_option = click.option(
-    "--groups", default=None, help="OpenFace columns: all, au, pose, gaze, …; several with commas."
-)
-fps_option = click.option(
-    "--fps", type=float, default=None, help="Frame rate of OpenFace files that have no timestamp column."
 )
 
 
@@ -45,6 +43,7 @@ fps_option = click.option(
 @out_option
 @preset_option
 @groups_option
+@face_option
 @fps_option
 @click.option(
     "--frames", is_flag=True, help="Extract frames of the videos as well; --set frames.size=112 changes them."
@@ -59,6 +58,7 @@ def build(
     output: Path,
     preset: str,
     groups: str | None,
+    face: str | None,
     fps: float | None,
     config_file: Path | None,
     overrides: tuple[str, ...],
@@ -81,9 +81,9 @@ def build(
     """
     from mmfeat import read_manifest, resolve_build_config
 
-    settings = [f"engine={engine}", *_openface_settings(groups, fps), *overrides]
+    settings = [f"engine={engine}", *openface_settings(groups, face, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
-    _build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite)
+    run_build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite)
 
 
 @click.command("extract-audio")
@@ -93,8 +93,8 @@ def build(
 @config_option
 @set_option
 @click.option("--manifest", type=FILE, default=None, help="Take the clips of a manifest instead of PATHS.")
-@click.option("--include", multiple=True, metavar="GLOB", help="Of folders take only files that match.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match.")
+@include_option
+@exclude_option
 @engine_option
 @jobs_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
@@ -134,7 +134,7 @@ def extract_audio(
     if dry_run:
         click.echo(_plan(entries, output, config))
         return
-    _build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json)
+    run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json)
 
 
 def _sound_entries(
@@ -167,48 +167,20 @@ def _plan(entries: Sequence[ClipEntry], output: Path, config: BuildConfig) -> st
     return "\n".join(f"{title:<8} {fact}" for title, fact in facts.items())
 
 
-@click.command("parse-openface")
-@click.argument("paths", type=ANY_PATH, nargs=-1, required=True)
-@out_option
-@groups_option
-@fps_option
-@jobs_option
-@overwrite_option
-def parse_openface(
-    paths: tuple[Path, ...],
-    output: Path,
-    groups: str | None,
-    fps: float | None,
-    n_jobs: int,
-    *,
-    overwrite: bool,
-) -> None:
-    """Read CSV files of OpenFace 2 by column name into a dataset file.
-
-    PATHS are csv files and folders; folders are searched through. Frames without a face are kept as not valid.
-
-    \b
-    Example:
-      mmfeat parse-openface openface/ --out faces.h5 --groups au,pose
-    """
-    from mmfeat import entries_from_paths, resolve_build_config
-
-    config = resolve_build_config(overrides=_openface_settings(groups, fps))
-    entries = entries_from_paths(paths, [".csv"], column="openface")
-    _build(entries, output, config, n_jobs, overwrite=overwrite)
-
-
-def _openface_settings(groups: str | None, fps: float | None) -> list[str]:
+def openface_settings(groups: str | None, face: str | None, fps: float | None) -> list[str]:
+    """Return the options of OpenFace files as overrides."""
     settings = []
     if groups is not None:
         names = ", ".join(f'"{name.strip()}"' for name in groups.split(","))
         settings.append(f"openface.groups=[{names}]")
+    if face is not None:
+        settings.append(f'openface.face="{face}"')
     if fps is not None:
         settings.append(f"openface.frame_rate_hz={fps}")
     return settings
 
 
-def _build(
+def run_build(
     entries: Sequence[ClipEntry],
     output: Path,
     config: BuildConfig,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .build import _build
+from .build import run_build
 from .options import ANY_PATH, FILE, FOLDER, jobs_option, json_option, out_option, overwrite_option
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def extract_frames(
     if preview is not None:
         check_preview_path(preview, overwrite=overwrite)
     config = BuildConfig(frames=frames, streams=("frames",))
-    _build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json, preview=preview)
+    run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json, preview=preview)
 
 
 def _video_entries(

@@ -11,11 +11,23 @@ from mmfeat.errors import PluginError
 from mmfeat.plugins import COMMANDS, discover, load
 
 from .boundary import BoundaryGroup
-from .build import build, extract_audio, parse_openface
+from .build import build, extract_audio
 from .frames import extract_frames
 from .inspect import describe, presets, validate
+from .openface import parse_openface
+from .run import extract_wav, run_openface
 
-BUILT_IN = (build, describe, extract_audio, extract_frames, parse_openface, presets, validate)
+BUILT_IN = (
+    build,
+    describe,
+    extract_audio,
+    extract_frames,
+    extract_wav,
+    parse_openface,
+    presets,
+    run_openface,
+    validate,
+)
 
 
 class PluginGroup(BoundaryGroup):

@@ -19,6 +19,7 @@ Item = TypeVar("Item")
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
+FAILED_CLIPS = 1
 
 out_option = click.option("--out", "output", type=FILE, required=True, help="Dataset file to make.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
@@ -31,6 +32,20 @@ jobs_option = click.option(
     default=1,
     show_default=True,
     help="Worker processes.",
+)
+include_option = click.option("--include", multiple=True, metavar="GLOB", help="Of folders take only files that match.")
+exclude_option = click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match.")
+groups_option = click.option(
+    "--groups", default=None, help="OpenFace columns: all, au, pose, gaze, …; several with commas."
+)
+face_option = click.option(
+    "--face",
+    default=None,
+    metavar="POLICY",
+    help="Of several faces: most-confident (the default), largest, longest or id=N.",
+)
+fps_option = click.option(
+    "--fps", type=float, default=None, help="Frame rate of OpenFace files whose timestamps are missing or all 0."
 )
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting; may be repeated."

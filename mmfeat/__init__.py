@@ -2,6 +2,7 @@
 
 The public names, by task:
 
+- run and convert: ``find_openface``, ``run_openface``, ``extract_wav``
 - read and extract: ``read_audio``, ``extract_audio``, ``read_openface_csv``, ``read_frames``
 - build: ``read_manifest``, ``resolve_build_config``, ``build_dataset``
 - the file: ``DatasetReader``, ``DatasetWriter``, ``validate``, ``describe``, ``write_contact_sheet``

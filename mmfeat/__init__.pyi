@@ -9,6 +9,7 @@ from .audio import (
     ZeroCrossingConfig as ZeroCrossingConfig,
     engine_for as engine_for,
     extract_audio as extract_audio,
+    extract_wav as extract_wav,
     read_audio as read_audio,
 )
 from .build import (
@@ -19,6 +20,7 @@ from .build_config import (
     BuildConfig as BuildConfig,
     resolve_build_config as resolve_build_config,
 )
+from .clip_jobs import RunReport as RunReport
 from .config import (
     config_from_mapping as config_from_mapping,
     config_sha256 as config_sha256,
@@ -44,6 +46,7 @@ from .errors import (
     InputError as InputError,
     ManifestError as ManifestError,
     MissingExtraError as MissingExtraError,
+    MissingToolError as MissingToolError,
     MmfeatError as MmfeatError,
     OutputExistsError as OutputExistsError,
     PluginError as PluginError,
@@ -56,6 +59,7 @@ from .images import (
     EncodedFrames as EncodedFrames,
 )
 from .manifest import (
+    entries_from_frame_folders as entries_from_frame_folders,
     entries_from_paths as entries_from_paths,
     read_manifest as read_manifest,
 )
@@ -79,9 +83,14 @@ from .types import (
     untracked as untracked,
 )
 from .vision import (
+    FRAME_SUFFIXES as FRAME_SUFFIXES,
     VIDEO_SUFFIXES as VIDEO_SUFFIXES,
     FrameConfig as FrameConfig,
     OpenFaceConfig as OpenFaceConfig,
+    OpenFaceRunConfig as OpenFaceRunConfig,
+    OpenFaceTool as OpenFaceTool,
+    find_openface as find_openface,
     read_frames as read_frames,
     read_openface_csv as read_openface_csv,
+    run_openface as run_openface,
 )

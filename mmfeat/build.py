@@ -7,7 +7,7 @@ import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +27,7 @@ from mmfeat.types import (
     Track,
     untracked,
 )
-from mmfeat.vision import frame_stream_info, openface_stream_info
+from mmfeat.vision import fit_to_file, frame_stream_info, openface_stream_info
 
 _MAX_THREADS = 4
 _ENTRY_FIELDS = tuple(entry.name for entry in fields(ClipEntry))
@@ -44,6 +44,7 @@ class BuildReport:
         n_ok: clips with each stream.
         failures: (clip id, failure) of every stream that could not be read.
         n_continued: clips that an interrupted run of the same build had finished.
+        notes: sentences that a person should read before trusting the values.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class BuildReport:
     n_ok: Mapping[str, int]
     failures: tuple[tuple[str, StreamFailure], ...]
     n_continued: int = 0
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the report as JSON."""
@@ -64,18 +66,18 @@ class BuildReport:
             for clip_id, failure in self.failures
         ]
         counts = {"n_clip": self.n_clip, "n_ok": dict(self.n_ok), "n_continued": self.n_continued}
-        return json.dumps({"path": str(self.path), **counts, "failures": rows}, indent=2)
+        return json.dumps({"path": str(self.path), **counts, "notes": self.notes, "failures": rows}, indent=2)
 
     def summary(self) -> str:
-        """Return what was built and every failure with its reason."""
+        """Return what was built, every note, and every failure with its reason."""
         streams = ", ".join(f"{name} {count}" for name, count in self.n_ok.items()) or "texts and labels only"
-        built = f"{self.path}: {self.n_clip} clips ({streams})"
+        text = f"{self.path}: {self.n_clip} clips ({streams})"
         if self.n_continued:
-            built += f", {self.n_continued} of them from an interrupted run"
-        if not self.failures:
-            return built
+            text += f", {self.n_continued} of them from an interrupted run"
         reasons = [f"{clip_id}: {failure.stream}: {failure.message}" for clip_id, failure in self.failures]
-        return list_faults(f"{built}; {len(self.failures)} stream(s) failed", reasons)
+        lists = [(f"{len(self.notes)} note(s)", self.notes), (f"{len(reasons)} stream(s) failed", reasons)]
+        shown = [list_faults(title, items) for title, items in lists if items]
+        return "; ".join([text, "\n".join(shown)]) if shown else text
 
 
 def build_dataset(
@@ -115,7 +117,7 @@ def build_dataset(
     output = Path(output)
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
-    config = config or BuildConfig()
+    config, notes = _fitted(config or BuildConfig(), entries)
     started = datetime.now(UTC)
     writer = DatasetWriter(
         output,
@@ -132,9 +134,22 @@ def build_dataset(
             writer.write(clip)
         failures = writer.failures
         n_ok = writer.n_ok
+        notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
         _refuse_an_empty_dataset(entries, n_ok, failures)
-        writer.add_event(_event(config, started, len(entries), failures, origin or {}))
-    return BuildReport(path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done))
+        writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
+    return BuildReport(
+        path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done), notes=tuple(notes)
+    )
+
+
+def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildConfig, list[str]]:
+    """Return the settings with the columns that the OpenFace files have, and what that leaves out."""
+    openface = fit_to_file(config.openface, (entry.openface for entry in entries if entry.openface))
+    if openface == config.openface or "vision" not in config.streams:
+        return config, []
+    n_wanted, n_column = len(config.openface.feature_names), len(openface.feature_names)
+    note = f"vision: OpenFace 1.x writes {n_column} of the {n_wanted} columns, without eye landmarks and gaze angles"
+    return replace(config, openface=openface), [note]
 
 
 def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> Iterator[ClipFeatures]:
@@ -151,12 +166,13 @@ def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int)
 
 
 def _workers(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> str:
-    """Return ``threads`` where they are faster: the fast engine runs without the GIL, and a process costs 2 s to start.
+    """Return ``threads`` where they are faster: our kernels run without the GIL, and a process costs 2 s to start.
 
-    What of a clip is Python still runs one thread at a time: reading CSV files, librosa, and enough of the rest that
-    more than a few threads would wait for one another.
+    What of a clip is Python still runs one thread at a time: librosa, and enough of the rest that more than a few
+    threads would wait for one another.
     """
-    compiled = engine_for(config.audio, config.engine) == "fast" and not any(entry.openface for entry in entries)
+    sound = "audio" in config.streams and any(entry.audio or entry.video for entry in entries)
+    compiled = not sound or engine_for(config.audio, config.engine) == "fast"
     return "threads" if compiled and 1 < n_jobs <= _MAX_THREADS else "processes"
 
 

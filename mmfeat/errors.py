@@ -9,7 +9,8 @@ MmfeatError                     exit code of the commands
 │   └── OutputExistsError       3   the output is there already and overwriting was not asked for
 ├── SchemaError                 3   a dataset file breaks a rule of the format
 ├── PluginError                 3   a plugin clashes with another or does not import
-├── MissingExtraError           4   an optional package or a tool is not installed; the message says how to get it
+├── MissingExtraError           4   an optional package is not installed; the message says how to get it
+├── MissingToolError            4   a program outside of Python is not there or does not run; the message says why
 └── (skesl) MethodError         3   a method was asked for something that it does not do
     (skesl) CheckpointError     3   a run folder is incomplete or does not fit the data
 ```
@@ -106,6 +107,12 @@ class MissingExtraError(MmfeatError):
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed; pip install 'mmfeat[{extra}]'"
         )
+
+
+class MissingToolError(MmfeatError):
+    """A program that the user brings is not there or does not run; the message says what to do."""
+
+    exit_code: ClassVar[int] = 4
 
 
 def list_faults(title: str, faults: Sequence[str], *, most: int = 20) -> str:

@@ -12,7 +12,7 @@ from mmfeat.build_config import BuildConfig
 from mmfeat.errors import ClipError, InputError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
-from mmfeat.vision import FrameConfig, frame_rate_hz, read_frames, read_openface_csv
+from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, read_frames, read_openface_csv
 
 
 def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
@@ -43,7 +43,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
     if source is not None and "audio" in config.streams:
         attempt("audio", sound)
     if (openface := entry.openface) is not None and "vision" in config.streams:
-        attempt("vision", lambda: read_openface_csv(openface, config.openface))
+        attempt("vision", lambda: _faces(openface, config.openface))
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
         attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames)))
@@ -53,12 +53,27 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
         failures=tuple(failures),
         duration_s=duration_s,
         source_sha256=_file_sha256(source),
+        notes=tuple(note for features in streams.values() for note in getattr(features, "notes", ())),
     )
 
 
 def frames_config(config: BuildConfig) -> FrameConfig | None:
     """Return the settings of the frames, None where no frames are wanted."""
     return config.frames if "frames" in config.streams else None
+
+
+def _faces(path: Path, config: OpenFaceConfig) -> FrameFeatures:
+    """Return the columns of the stream, all of them."""
+    features = read_openface_csv(path, config)
+    wanted = config.feature_names
+    if features.names != wanted:
+        missing = sorted(set(wanted) - set(features.names), key=wanted.index)
+        raise ClipError(
+            f"{path}: expected the {len(wanted)} columns of the other files, OpenFace 1.x writes "
+            f"{len(features.names)} of them, not {missing[0]!r}; run OpenFace 2, or ask for --groups that both have",
+            StreamStatus.DECODE_ERROR,
+        )
+    return features
 
 
 def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: FrameConfig) -> FrameFeatures | None:

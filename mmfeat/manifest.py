@@ -27,7 +27,7 @@ import glob
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from mmfeat.types import ClipEntry, Split
 COLUMNS = ("clip_id", "recording_id", "speaker_id", "position", "split", "audio", "video", "openface", "text")
 _PREFIXES = ("split:", "label:", "note:")
 _PATH_COLUMNS = ("audio", "video", "openface")
+_DETAILS = "_of_details.txt"  # OpenFace writes it beside each csv
 _MAX_POSITION = 2**31 - 1  # stored as int32
 _MAX_LABEL = 3.4e38  # stored as float32
 
@@ -78,6 +79,9 @@ def entries_from_paths(
 ) -> list[ClipEntry]:
     """Return one clip for each file, folders searched through; ids are relative paths without suffix.
 
+    Of OpenFace files those count as well that its multi-face tool did not write because it met no face: it leaves
+    ``NAME_of_details.txt`` alone.
+
     Args:
         paths: files, folders, and patterns such as ``day*/*.wav`` (``**`` stands for any folders) whose ids are
             relative to the last folder in front of the first wildcard.
@@ -97,12 +101,53 @@ def entries_from_paths(
             found.append((path.stem, path))
             continue
         folder, files = _files_of(path)
+        if column == "openface":
+            files = sorted([*files, *_unwritten(files)])
         for file in files:
             place = file.relative_to(folder)
             if file.suffix.lower() in wanted and not file.is_dir() and _chosen(place, include, exclude):
                 found.append((place.with_suffix("").as_posix(), file))
     if not found:
         raise InputError(f"{paths[0]}: expected files ending in {', '.join(sorted(wanted))}, found none")
+    _check_ids(found)
+    return [_path_entry(clip_id, file, column) for clip_id, file in found]
+
+
+def entries_from_frame_folders(paths: Sequence[Path], suffixes: Iterable[str]) -> list[ClipEntry]:
+    """Return one clip for each folder that holds images itself; ids are relative paths.
+
+    Args:
+        paths: folders, searched through, and patterns as in ``entries_from_paths``. A given folder that holds images
+            itself has its own name as id.
+        suffixes: which files are images, with the dot; small and large letters differ, as for OpenFace.
+
+    Raises:
+        InputError: a path is no folder, no images were found, two folders would have one id, or a name is not text.
+    """
+    wanted = frozenset(suffixes)
+    found: list[tuple[str, Path]] = []
+    for path in paths:
+        if path.is_file():
+            raise InputError(f"{path}: expected a folder of images, got a file; give its folder")
+        folder, matches = (path, [path]) if path.is_dir() else _files_of(path)
+        for frames in sorted({frames for match in matches for frames in _frame_folders(match, wanted)}):
+            clip_id = frames.relative_to(folder).as_posix()
+            found.append((frames.resolve().name if clip_id == "." else clip_id, frames))
+    if not found:
+        raise InputError(f"{paths[0]}: expected folders of images ({', '.join(sorted(wanted))}), found none")
+    _check_ids(found)
+    return [_path_entry(clip_id, frames, "video") for clip_id, frames in found]
+
+
+def _frame_folders(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+    """Yield the folders, from this one down, that hold images."""
+    for place, _, names in os.walk(folder):  # a corpus of frames has too many files for a list of all
+        if any(os.path.splitext(name)[1] in suffixes for name in names):  # noqa: PTH122 - millions of names
+            yield Path(place)
+
+
+def _check_ids(found: Sequence[tuple[str, Path]]) -> None:
+    """Refuse ids that are doubled or that cannot be written."""
     doubled = [clip_id for clip_id, count in Counter(clip_id for clip_id, _ in found).items() if count > 1]
     if doubled:
         one, other = [str(file) for clip_id, file in found if clip_id == doubled[0]][:2]
@@ -112,7 +157,6 @@ def entries_from_paths(
     for clip_id, file in found:
         if not _is_text(clip_id):
             raise InputError(f"{str(file)!r}: expected a name in UTF-8; rename the file")
-    return [_path_entry(clip_id, file, column) for clip_id, file in found]
 
 
 def _files_of(path: Path) -> tuple[Path, list[Path]]:
@@ -123,6 +167,15 @@ def _files_of(path: Path) -> tuple[Path, list[Path]]:
         raise InputError(f"{path}: expected a file or a folder, found none; correct the path")
     folder = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
     return folder, sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute ones
+
+
+def _unwritten(files: Iterable[Path]) -> Iterator[Path]:
+    """Yield the csv files that OpenFace's details tell of and that are not there."""
+    for file in files:
+        if file.name.endswith(_DETAILS):
+            table = file.with_name(f"{file.name.removesuffix(_DETAILS)}.csv")
+            if not table.exists():
+                yield table
 
 
 def _is_text(name: str) -> bool:

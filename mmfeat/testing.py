@@ -154,7 +154,7 @@ def shown_number(image: npt.NDArray[np.uint8]) -> int:
 def write_openface_csv(
     path: Path, config: OpenFaceConfig | None = None, *, n_frame: int = 10, frame_rate_hz: float = 25.0
 ) -> Path:
-    """Write a CSV in OpenFace's layout; column ``j`` of frame ``i`` is ``i + j / 1000``, the last frame has no face."""
+    """Write a CSV in OpenFace's layout: column ``j`` of frame ``i`` is ``i % 5 + j / 1000``; the last has no face."""
     names = (config or OpenFaceConfig()).feature_names
     header = ["frame", "face_id", "timestamp", "confidence", "success", *names]
     rows = []
@@ -167,7 +167,7 @@ def write_openface_csv(
             "0.98" if tracked else "0.03",
             str(int(tracked)),
         ]
-        rows.append([*meta, *(f"{frame + column / 1000:.3f}" for column in range(len(names)))])
+        rows.append([*meta, *(f"{frame % 5 + column / 1000:.3f}" for column in range(len(names)))])
     lines = [", ".join(row) for row in [header, *rows]]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

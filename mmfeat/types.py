@@ -102,6 +102,7 @@ class FrameFeatures:
         voiced: bool, shape (frame,), for streams with log-F0: the frame has a pitch.
         confidence: float32 in [0, 1], shape (frame,): the tracker's own confidence.
         hop_s: the constant step between frames in seconds, if there is one.
+        notes: sentences that a person should read before trusting the values.
 
     Raises:
         InputError: the shapes do not agree or a value is not finite.
@@ -115,6 +116,7 @@ class FrameFeatures:
     voiced: BoolArray | None = None
     confidence: Float32Array | None = None
     hop_s: float | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n_frame = self.values.shape[0]
@@ -191,10 +193,11 @@ class StreamFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFeatures:
-    """One clip after extraction: its entry, the streams that were read and the failures."""
+    """One clip after extraction: its entry, the streams that were read, the failures, and notes for people."""
 
     entry: ClipEntry
     streams: Mapping[str, FrameFeatures | EncodedFrames] = field(default_factory=dict)
     failures: tuple[StreamFailure, ...] = ()
     duration_s: float = float("nan")
     source_sha256: str = ""
+    notes: tuple[str, ...] = ()

@@ -2,7 +2,9 @@
 
 import doctest
 import importlib
+import itertools
 import json
+import math
 import os
 import re
 import subprocess
@@ -140,10 +142,40 @@ def flat(config, prefix=""):
     return pairs
 
 
-def test_the_table_of_openface_groups_is_that_of_the_code():
+def test_the_table_of_openface_columns_is_that_of_the_code():
     text = (ROOT / "schemas" / "openface-features.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([a-z0-9-]+)` \| `(\w+)` … `(\w+)` \| (\d+) \|.*\| `(-\w+)` \|$", text, flags=re.MULTILINE)
-    assert rows == [
-        (group.name, group.columns[0], group.columns[-1], str(len(group.columns)), group.flag)
-        for group in GROUPS.values()
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| `([^`]+)` \| (\d+) \| (\S+) \| (.+) \| `(-\w+)` \|$", text, flags=re.MULTILINE
+    )
+    shown = [
+        (group, column, unit.replace("\\", ""), span(limits), flag)
+        for group, pattern, number, unit, limits, flag in rows
+        for column in expanded(pattern, int(number))
     ]
+    assert shown == [
+        (group.name, *column, group.flag)
+        for group in GROUPS.values()
+        for column in zip(group.columns, group.units, group.ranges, strict=True)
+    ]
+
+
+def expanded(pattern, number):
+    """Return the names that a pattern such as ``p_{x,y}_{0…3}`` stands for; the last brace changes fastest."""
+    parts = re.split(r"\{([^}]+)\}", pattern)
+    choices = [[part] if i % 2 == 0 else choices_of(part) for i, part in enumerate(parts)]
+    names = ["".join(name) for name in itertools.product(*choices)]
+    assert len(names) == number
+    return names
+
+
+def choices_of(brace):
+    low, dots, high = brace.partition("…")
+    return [str(i) for i in range(int(low), int(high) + 1)] if dots else brace.split(",")
+
+
+def span(limits):
+    """Return the lowest and the highest value of a cell such as ``-π … π``."""
+    words = {"π": math.pi, "-π": -math.pi, "∞": math.inf}
+    low, _, high = limits.partition(" … ")
+    ends = (low, high) if high else ("-inf", "inf")
+    return tuple(words[end] if end in words else float(end) for end in ends)

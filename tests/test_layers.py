@@ -15,6 +15,7 @@ FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas":
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "mmfeat.plugins"}
 FLOOR_1 = {"mmfeat.audio", "mmfeat.vision", "mmfeat.dataset", "mmfeat.manifest"}
+LANDING = {"mmfeat.clip_jobs", "mmfeat.compile", "mmfeat.journal", "mmfeat.run_folder"}  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
     "skesl.config",
@@ -43,7 +44,8 @@ SKESL_3 = {
 ALLOWED = {
     "mmfeat": set(),
     **dict.fromkeys(FLOOR_0, FLOOR_0),
-    **dict.fromkeys(FLOOR_1, FLOOR_0),
+    **dict.fromkeys(LANDING, FLOOR_0 | LANDING),
+    **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
     "mmfeat.extract": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config"},
     "mmfeat.build": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},

@@ -11,6 +11,7 @@ from mmfeat.audio.config import (
 )
 from mmfeat.audio.extract import Engine, audio_stream_info, engine_for, extract_audio, prepare_engine
 from mmfeat.audio.read import AUDIO_SUFFIXES, read_audio
+from mmfeat.audio.wav import extract_wav
 
 __all__ = [
     "AUDIO_PRESETS",
@@ -25,6 +26,7 @@ __all__ = [
     "audio_stream_info",
     "engine_for",
     "extract_audio",
+    "extract_wav",
     "prepare_engine",
     "read_audio",
 ]

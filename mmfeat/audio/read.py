@@ -15,7 +15,7 @@ from mmfeat.types import Float32Array, StreamStatus, Waveform
 AUDIO_SUFFIXES = frozenset(
     ".wav .flac .ogg .opus .mp3 .m4a .aac .aiff .wma .mp4 .mkv .avi .mpg .mpeg .wmv .webm .mov".split()  # noqa: SIM905
 )
-_SAMPLE_RATES_HZ = (1_000, 768_000)  # outside, the header is damaged
+SAMPLE_RATES_HZ = (1_000, 768_000)  # outside, the header is damaged
 _LARGEST_SAMPLE = 1e10  # 32-bit integers written as floats reach 2e9; squares of more leave the range of float32
 
 
@@ -93,7 +93,7 @@ def _check_file(path: Path) -> None:
 
 
 def _check_rate(path: Path, sample_rate: int) -> None:
-    low, high = _SAMPLE_RATES_HZ
+    low, high = SAMPLE_RATES_HZ
     if not low <= sample_rate <= high:
         raise ClipError(
             f"{path}: expected a sample rate from {low} to {high} Hz, got {sample_rate}; the header is damaged",

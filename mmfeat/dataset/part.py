@@ -7,16 +7,12 @@ the last whole line is cut off when the next one opens the folder.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from mmfeat.errors import InputError
+from mmfeat.journal import LOCK, OWNER, lock_folder, whole_lines
 
 
 class PartFolder:
@@ -34,21 +30,12 @@ class PartFolder:
     def __init__(self, output: Path, fingerprint: str) -> None:
         self.path = output.with_name(output.name + ".part")
         self.keeps = bool(fingerprint)
-        self._lock = FileLock(self.path / "lock")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise InputError(f"{output}: another process writes this file ({self._owner()}); wait for it") from error
-        except OSError as error:
-            message = f"{output}: expected a place to write a file, got {error.strerror!r}; choose another name"
-            raise InputError(message) from error
+        self._lock = lock_folder(self.path, output)
         try:
             self.records: list[dict[str, Any]] = self._continued(fingerprint)
         except BaseException:
             self._lock.release()
             raise
-        (self.path / "owner").write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         self._journal = (self.path / "journal.jsonl").open("a", encoding="utf-8")
 
     def commit(self, record: Mapping[str, Any]) -> None:
@@ -67,44 +54,12 @@ class PartFolder:
         """Return the committed records of an interrupted run of the same build; clear the folder of any other."""
         plan, journal = self.path / "plan", self.path / "journal.jsonl"
         if fingerprint and plan.is_file() and plan.read_text(encoding="utf-8") == fingerprint:
-            return _whole_lines(journal)
+            return whole_lines(journal)
         self._clear()
         plan.write_text(fingerprint, encoding="utf-8")
         return []
 
     def _clear(self) -> None:
         for item in self.path.iterdir():
-            if item.name != "lock":
+            if item.name not in (LOCK, OWNER):
                 item.unlink()
-
-    def _owner(self) -> str:
-        try:
-            return (self.path / "owner").read_text(encoding="utf-8")
-        except OSError:
-            return "it has just begun"
-
-
-def _whole_lines(journal: Path) -> list[dict[str, Any]]:
-    """Return the records of a journal, and cut off what was not written to its end."""
-    if not journal.is_file():
-        return []
-    records: list[dict[str, Any]] = []
-    with journal.open("r+b") as handle:
-        n_whole = 0
-        for line in handle:
-            record = _record(line)
-            if record is None:
-                break
-            records.append(record)
-            n_whole += len(line)
-        handle.truncate(n_whole)
-    return records
-
-
-def _record(line: bytes) -> dict[str, Any] | None:
-    """Return one line of a journal, None where it is not whole."""
-    try:
-        record = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -130,12 +130,7 @@ class DatasetWriter:
             entries: the clips of the build, in the order in which they are written.
         """
         for entry, record in zip(entries, self._part.records, strict=False):
-            failures = tuple(
-                StreamFailure(stream=stream, status=StreamStatus[code.upper()], message=message)
-                for stream, code, message in record["failures"]
-            )
-            duration_s = float("nan") if record["duration_s"] is None else record["duration_s"]
-            self._remember(entry, failures, duration_s, record["source_sha256"])
+            self._remember(_committed_clip(entry, record))
         return list(self._clips)
 
     def write(self, clip: ClipFeatures) -> None:
@@ -155,7 +150,7 @@ class DatasetWriter:
             features = clip.streams.get(name)
             absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
             spool.append(features, absent if features is None else StreamStatus.OK)
-        self._remember(clip.entry, clip.failures, clip.duration_s, clip.source_sha256)
+        self._remember(clip)
         self._part.commit(
             {
                 "clip_id": clip_id,
@@ -163,21 +158,23 @@ class DatasetWriter:
                 "failures": [(failure.stream, failure.status.name, failure.message) for failure in clip.failures],
                 "duration_s": None if math.isnan(clip.duration_s) else clip.duration_s,
                 "source_sha256": clip.source_sha256,
+                "notes": clip.notes,
             }
         )
 
-    def _remember(
-        self, entry: ClipEntry, failures: tuple[StreamFailure, ...], duration_s: float, source_sha256: str
-    ) -> None:
-        self._known_ids.add(entry.clip_id)
-        self._clips.append(
-            ClipFeatures(entry=entry, failures=failures, duration_s=duration_s, source_sha256=source_sha256)
-        )
+    def _remember(self, clip: ClipFeatures) -> None:
+        self._known_ids.add(clip.entry.clip_id)
+        self._clips.append(replace(clip, streams={}))
 
     @property
     def failures(self) -> tuple[tuple[str, StreamFailure], ...]:
         """(Clip id, failure) of every stream that could not be read, so far."""
         return tuple((clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures)
+
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """(Clip id, sentence) of everything that a person should know of streams that were read, so far."""
+        return tuple((clip.entry.clip_id, note) for clip in self._clips for note in clip.notes)
 
     @property
     def n_ok(self) -> dict[str, int]:
@@ -289,6 +286,21 @@ class DatasetWriter:
         if found is None:
             raise SchemaError(f"{path}: the specification has no such dataset")
         file.create_dataset(path, data=values, shape=(len(values),), dtype=storage_type(found[0]))
+
+
+def _committed_clip(entry: ClipEntry, record: Mapping[str, Any]) -> ClipFeatures:
+    """Return a clip of a journal, without its frames."""
+    failures = tuple(
+        StreamFailure(stream=stream, status=StreamStatus[code.upper()], message=message)
+        for stream, code, message in record["failures"]
+    )
+    return ClipFeatures(
+        entry=entry,
+        failures=failures,
+        duration_s=float("nan") if record["duration_s"] is None else record["duration_s"],
+        source_sha256=record["source_sha256"],
+        notes=tuple(record["notes"]),
+    )
 
 
 def _committed_rows(records: Sequence[Mapping[str, Any]], stream: str) -> list[tuple[int, StreamStatus]]:

@@ -1,4 +1,4 @@
-"""Read the CSV files of OpenFace 2 by column name, with time and validity.
+"""Read the CSV files of OpenFace by column name, with time and validity.
 
 A frame without a face is not zero in OpenFace's output: the action units keep their last values. Such frames
 (``success`` 0) are stored as zeros with ``valid`` false.
@@ -7,33 +7,50 @@ A frame without a face is not zero in OpenFace's output: the action units keep t
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mmfeat.config import config_to_dict
 from mmfeat.errors import ClipError, ConfigError
-from mmfeat.types import BoolArray, Float64Array, FrameFeatures, StreamInfo, StreamStatus
-from mmfeat.vision.columns import ALIASES, GROUPS, OPENFACE_COLUMNS, UNITS, flags_for, select_columns
+from mmfeat.types import BoolArray, Float32Array, FrameFeatures, StreamInfo, StreamStatus
+from mmfeat.vision.columns import (
+    ALIASES,
+    AU_INTENSITIES,
+    GROUPS,
+    OPENFACE_COLUMNS,
+    PRESETS,
+    RANGES,
+    UNITS,
+    flags_for,
+    select_columns,
+    shortest_names,
+)
+from mmfeat.vision.faces import check_policy, columns_for, is_tracked, rows_of_face
+from mmfeat.vision.table import Loader, Table, read_header, read_table
+from mmfeat.vision.timeline import Timeline, timeline
 
 _META_COLUMNS = ("frame", "face_id", "timestamp", "confidence", "success")
-_WINDOWS_NAN = re.compile(r"-?(?:nan|1\.#(?:QNAN|IND))(?:\((?:ind|snan)\))?", re.IGNORECASE)
+_DETAILS = "_of_details.txt"
+_KNOWN_NAMES = (*ALIASES, *GROUPS, *OPENFACE_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenFaceConfig:
-    """Which columns are read, and the time base of files that carry none."""
+    """Which columns are read, whose face is meant, and the time base of files that carry none."""
 
-    groups: tuple[str, ...] = ("all",)  # names of mmfeat.vision.columns.GROUPS, or "all", "au"
-    frame_rate_hz: float | None = None  # frames per second, for files without a timestamp column
+    groups: tuple[str, ...] = ("all",)  # groups, presets or single columns of mmfeat.vision.columns
+    face: str = "most-confident"  # of several: or "largest", "longest", "id=N"; see rows_of_face
+    frame_rate_hz: float | None = None  # frames per second, for files whose timestamps are missing or all 0
 
     def __post_init__(self) -> None:
         select_columns(self.groups)
         # The order of the names means nothing: equal columns have equal settings in the file.
-        in_order = tuple(name for name in (*ALIASES, *GROUPS) if name in self.groups)
-        object.__setattr__(self, "groups", in_order)
+        wanted = set(self.groups)
+        object.__setattr__(self, "groups", tuple(name for name in _KNOWN_NAMES if name in wanted))
+        check_policy(self.face)
         if self.frame_rate_hz is not None and not 0 < self.frame_rate_hz < math.inf:
             raise ConfigError(f"frame_rate_hz must be positive and finite, got {self.frame_rate_hz}")
 
@@ -43,50 +60,75 @@ class OpenFaceConfig:
         return select_columns(self.groups)
 
 
-def read_openface_csv(path: Path | str, config: OpenFaceConfig | None = None) -> FrameFeatures:
+def read_openface_csv(
+    path: Path | str, config: OpenFaceConfig | None = None, *, loader: Loader = "compiled"
+) -> FrameFeatures:
     """Return the features of every frame of an OpenFace file.
 
-    Columns may stand in any order, names may carry spaces, cells are separated by ``,`` or ``;``. Of several
-    faces the one with the largest summed confidence is kept. A last row with missing cells is left out: the run was
-    interrupted while it wrote it.
+    Columns may stand in any order, names and cells may carry spaces, cells are separated by ``,`` or ``;``. Of several
+    faces one is kept (``config.face``); frames that the multi-face tool skipped come back as not valid. A last row with
+    missing cells is left out: the run was interrupted while it wrote it. A file of OpenFace 1.x (no ``face_id``, no
+    gaze angles) is read for the wanted columns that it has: it knows no eye landmarks.
 
     Args:
         path: the CSV file that ``FeatureExtraction`` or ``FaceLandmarkVidMulti`` wrote.
-        config: column groups and frame rate; all 709 columns where None.
+        config: columns, face and frame rate; all 709 columns where None.
+        loader: ``compiled``, or ``numpy`` for the same values more slowly.
 
     Returns:
-        values of shape (frame, feature); ``valid`` is false, and the values 0, where no face was tracked.
+        values of shape (frame, feature); ``valid`` is false, and the values 0, where no face was tracked. ``notes``
+        tells of action units outside their range.
 
     Raises:
-        ClipError: no such file, not OpenFace, columns missing, a cell that is no number, no frame with a face.
+        ClipError: no such file, not OpenFace, columns missing, cells that are no numbers, no face, no clock.
+
+    Source: output format of OpenFace 2.2 (Baltrusaitis et al., FG 2018).
     """
     path = Path(path)
     config = config or OpenFaceConfig()
-    lines = _read_lines(path)
-    separator = ";" if ";" in lines[0] else ","
-    header = [name.strip() for name in lines[0].split(separator)]
-    _check_columns(path, header, config)
-    wanted = [name for name in (*_META_COLUMNS, *config.feature_names) if name in header]
-    table = _read_cells(path, lines, separator, header, wanted)
-    table = _keep_one_face(table)
-    return _frame_features(path, table, config)
+    _check_exists(path)
+
+    def choose(header: tuple[str, ...]) -> tuple[str, ...]:
+        meta = [name for name in _META_COLUMNS if name in header]
+        return tuple(dict.fromkeys((*meta, *columns_for(config.face, header), *_features(path, header, config))))
+
+    table = read_table(path, choose, loader=loader)
+    rows = rows_of_face(table, config.face)
+    return _frame_features(table, rows, timeline(table, rows, config.frame_rate_hz), config)
 
 
-def _read_lines(path: Path) -> list[str]:
-    if not path.is_file():
+def fit_to_file(config: OpenFaceConfig, paths: Iterable[Path]) -> OpenFaceConfig:
+    """Return the settings for files like the first of ``paths`` that can be read: fewer columns for OpenFace 1.x."""
+    header = next((header for path in paths if (header := read_header(path)) is not None), ())
+    present = [name for name in config.feature_names if name in set(header)]
+    if not is_version_1(header) or not present:
+        return config
+    return replace(config, groups=shortest_names(present))
+
+
+def is_version_1(header: tuple[str, ...]) -> bool:
+    """Return whether a header is one of OpenFace 1.x, which has gaze directions and no angles, and no ``face_id``."""
+    names = set(header)
+    return "gaze_0_x" in names and not names & {"face_id", "gaze_angle_x", "eye_lmk_x_0"}
+
+
+def _check_exists(path: Path) -> None:
+    if path.is_file():
+        return
+    if path.with_name(path.stem + _DETAILS).is_file():
         raise ClipError(
-            f"{path}: expected an OpenFace csv, found none; correct the path (OpenFace writes no file when a "
-            "multi-face run meets no face)",
-            StreamStatus.MISSING_SOURCE,
+            f"{path}: expected a face, OpenFace wrote {path.stem + _DETAILS} and no csv, as its multi-face tool does "
+            "where it meets none; look at the video",
+            StreamStatus.NO_FACE,
         )
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    lines = text.splitlines()
-    if not lines or not lines[0].strip():
-        raise ClipError(f"{path}: expected an OpenFace csv, got an empty file", StreamStatus.EMPTY)
-    return lines
+    raise ClipError(
+        f"{path}: expected an OpenFace csv, found none; correct the path, or run FeatureExtraction",
+        StreamStatus.MISSING_SOURCE,
+    )
 
 
-def _check_columns(path: Path, header: list[str], config: OpenFaceConfig) -> None:
+def _features(path: Path, header: tuple[str, ...], config: OpenFaceConfig) -> tuple[str, ...]:
+    """Return the wanted columns that the file has; refuse a file that lacks what it could have."""
     present = set(header)
     if not present.intersection(OPENFACE_COLUMNS):
         raise ClipError(
@@ -94,102 +136,78 @@ def _check_columns(path: Path, header: list[str], config: OpenFaceConfig) -> Non
             "run FeatureExtraction, or correct the path",
             StreamStatus.DECODE_ERROR,
         )
-    missing = [name for name in config.feature_names if name not in present]
-    if missing:
-        raise ClipError(
-            f"{path}: expected the {len(config.feature_names)} columns of {','.join(config.groups)}, "
-            f"{len(missing)} are missing, first {missing[0]!r}; run FeatureExtraction with "
-            f"{' '.join(flags_for(missing))}, or ask for fewer groups",
-            StreamStatus.DECODE_ERROR,
-        )
-    if "timestamp" not in present and config.frame_rate_hz is None:
-        raise ClipError(
-            f"{path}: expected a 'timestamp' column, found none; give the video's frame rate (--fps)",
-            StreamStatus.DECODE_ERROR,
-        )
-
-
-def _read_cells(
-    path: Path, lines: list[str], separator: str, header: list[str], wanted: list[str]
-) -> dict[str, Float64Array]:
-    """Return the wanted columns as float64 arrays of shape (row,)."""
-    rows = [line for line in lines[1:] if line.strip()]
-    if rows and (rows[-1].count(separator) < len(header) - 1 or rows[-1].rstrip().endswith(separator)):
-        rows.pop()  # the run was interrupted while it wrote this row
-    if not rows:
-        raise ClipError(f"{path}: expected frames below the header, got none", StreamStatus.EMPTY)
-    rows = [_WINDOWS_NAN.sub("nan", row) if "n" in row or "#" in row else row for row in rows]
-    positions = [header.index(name) for name in wanted]
-    try:
-        cells = np.loadtxt(rows, delimiter=separator, usecols=positions, dtype=np.float64, ndmin=2)
-    except ValueError as error:
-        message = f"{path}: expected a number in every cell: {str(error).rstrip('.')}; run FeatureExtraction again"
-        raise ClipError(message, StreamStatus.DECODE_ERROR) from error
-    return {name: cells[:, column] for column, name in enumerate(wanted)}
-
-
-def _keep_one_face(table: dict[str, Float64Array]) -> dict[str, Float64Array]:
-    """Keep the rows of the face with the largest summed confidence."""
-    if "face_id" not in table or "confidence" not in table:
-        return table
-    faces, row_face = np.unique(table["face_id"], return_inverse=True)
-    if faces.size <= 1:
-        return table
-    certainty = np.bincount(row_face, weights=np.nan_to_num(table["confidence"]))
-    rows = row_face == int(certainty.argmax())
-    return {name: column[rows] for name, column in table.items()}
-
-
-def _frame_features(path: Path, table: dict[str, Float64Array], config: OpenFaceConfig) -> FrameFeatures:
-    values = np.stack([table[name] for name in config.feature_names], axis=1)
-    valid = _tracked(table) & np.isfinite(values).all(axis=1)
-    if not valid.any():
-        raise ClipError(
-            f"{path}: expected a face, OpenFace tracked none in {valid.size} frames; look at the video",
-            StreamStatus.NO_FACE,
-        )
-    confidence = np.nan_to_num(table.get("confidence", np.ones(valid.size))).astype(np.float32)
-    return FrameFeatures(
-        values=np.where(valid[:, None], values, 0.0).astype(np.float32),
-        times_s=_times_s(path, table, config),
-        names=config.feature_names,
-        units=tuple(UNITS[name] for name in config.feature_names),
-        valid=valid,
-        confidence=np.clip(confidence, 0.0, 1.0),
+    wanted = config.feature_names
+    missing = [name for name in wanted if name not in present]
+    if not missing or (is_version_1(header) and len(missing) < len(wanted)):
+        return tuple(name for name in wanted if name in present)
+    raise ClipError(
+        f"{path}: expected the {len(wanted)} columns of {','.join(config.groups)}, "
+        f"{len(missing)} are missing, first {missing[0]!r}; run FeatureExtraction with "
+        f"{' '.join(flags_for(missing))}, or ask for fewer groups",
+        StreamStatus.DECODE_ERROR,
     )
 
 
-def _tracked(table: dict[str, Float64Array]) -> BoolArray:
-    if "success" in table:
-        return np.asarray(table["success"] == 1)
-    n_row = next(iter(table.values())).size
-    return np.ones(n_row, dtype=np.bool_)
+def _frame_features(table: Table, rows: BoolArray, frames: Timeline, config: OpenFaceConfig) -> FrameFeatures:
+    """Return the rows of the face at their places among all frames."""
+    present = set(table.names)
+    names = tuple(name for name in config.feature_names if name in present)
+    n_frame = frames.times_s.size
+    with np.errstate(over="ignore"):
+        read = table.columns(names)[rows].astype(np.float32)
+    tracked = is_tracked(table)[rows] & np.isfinite(read).all(axis=1)
+    if not tracked.any():
+        message = f"{table.path}: expected a face, OpenFace tracked none in {n_frame} frames; look at the video"
+        raise ClipError(message, StreamStatus.NO_FACE)
+    read[~tracked] = 0.0
+    values = np.zeros((n_frame, len(names)), dtype=np.float32)
+    values[frames.places] = read
+    valid = np.zeros(n_frame, dtype=np.bool_)
+    valid[frames.places] = tracked
+    return FrameFeatures(
+        values=values,
+        times_s=frames.times_s,
+        names=names,
+        units=tuple(UNITS[name] for name in names),
+        valid=valid,
+        confidence=_confidence(table, rows, frames),
+        notes=_notes(table, values, names),
+    )
 
 
-def _times_s(path: Path, table: dict[str, Float64Array], config: OpenFaceConfig) -> Float64Array:
-    if "timestamp" not in table:
-        n_row = next(iter(table.values())).size
-        return np.arange(n_row, dtype=np.float64) / float(config.frame_rate_hz or 1.0)
-    times_s = table["timestamp"]
-    if not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
-        raise ClipError(
-            f"{path}: expected timestamps in seconds that never go back, got {times_s[0]} … {times_s[-1]}",
-            StreamStatus.DECODE_ERROR,
-        )
-    return times_s
+def _confidence(table: Table, rows: BoolArray, frames: Timeline) -> Float32Array:
+    """Return OpenFace's confidence of every frame, 0 where it skipped one, 1 where the file has no such column."""
+    confidence = np.zeros(frames.times_s.size, dtype=np.float32)
+    known = np.nan_to_num(table["confidence"][rows]) if "confidence" in table else 1.0
+    confidence[frames.places] = np.clip(known, 0.0, 1.0)
+    return confidence
+
+
+def _notes(table: Table, values: Float32Array, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a sentence about action units outside their range: OpenFace bends them into it when a run ends."""
+    units = values[:, [i for i, name in enumerate(names) if name in AU_INTENSITIES]]
+    low, high = RANGES["AU01_r"]
+    n_outside = int(((units < low) | (units > high)).sum())
+    if not n_outside:
+        return ()
+    return (
+        f"{table.path}: expected action unit intensities from {low:g} to {high:g}, got {n_outside} outside, from "
+        f"{units.min():g} to {units.max():g}; an interrupted run leaves such numbers: run FeatureExtraction again",
+    )
 
 
 def openface_stream_info(config: OpenFaceConfig) -> StreamInfo:
     """Return what the dataset file says of a vision stream read with ``config``."""
     names = config.feature_names
+    presets = {select_columns(groups): name for name, groups in PRESETS.items()}
     return StreamInfo(
         name="vision",
         feature_names=names,
         feature_units=tuple(UNITS[name] for name in names),
         extractor="OpenFace",
         extractor_version="2",
-        preset={OPENFACE_COLUMNS: "openface-709", select_columns(["au"]): "openface-au35"}.get(names, "custom"),
+        preset=presets.get(names, "custom"),
         config=config_to_dict(config),
         has_confidence=True,
-        tool_license="OpenFace 2: academic or non-profit non-commercial research use",
+        tool_license="OpenFace: academic or non-profit non-commercial research use",
     )

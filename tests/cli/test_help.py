@@ -17,7 +17,17 @@ BIN = Path(sys.executable).parent
 COMMANDS = [
     *(
         ("mmfeat", mmfeat, name)
-        for name in ("build", "describe", "extract-audio", "extract-frames", "parse-openface", "presets", "validate")
+        for name in (
+            "build",
+            "describe",
+            "extract-audio",
+            "extract-frames",
+            "extract-wav",
+            "parse-openface",
+            "presets",
+            "run-openface",
+            "validate",
+        )
     ),
     *(("skesl", skesl, name) for name in ("evaluate", "finetune", "predict", "pretrain")),
 ]

@@ -13,11 +13,13 @@ from mmfeat import (
     ClipEntry,
     DatasetInfo,
     DatasetReader,
+    DatasetWriter,
     InputError,
     OpenFaceConfig,
     OutputExistsError,
     StreamStatus,
     build_dataset,
+    entries_from_paths,
     extract_audio,
     extract_clip,
     read_audio,
@@ -26,6 +28,7 @@ from mmfeat import (
     validate,
 )
 from mmfeat.testing import write_example_manifest, write_openface_csv
+from mmfeat.vision import OPENFACE_COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +139,7 @@ def test_the_configuration_reaches_the_streams(entries, tmp_path):
     build_dataset(entries[:1], tmp_path / "a.h5", config, info=DatasetInfo(name="mine", language="en"))
     with DatasetReader(tmp_path / "a.h5") as reader:
         assert reader.info("vision").feature_names == ("pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz")
-        assert reader.info("vision").config == {"groups": ["pose"], "frame_rate_hz": None}
+        assert reader.info("vision").config == {"groups": ["pose"], "face": "most-confident", "frame_rate_hz": None}
         assert (reader.attributes["name"], reader.attributes["language"]) == ("mine", "en")
 
 
@@ -216,3 +219,71 @@ def test_a_face_that_was_never_tracked_is_recorded_as_no_face(tmp_path):
     path = write_openface_csv(tmp_path / "a.csv", n_frame=1)
     clip = extract_clip(ClipEntry(clip_id="a", openface=path), BuildConfig())
     assert [(failure.stream, failure.status) for failure in clip.failures] == [("vision", StreamStatus.NO_FACE)]
+
+
+def test_files_of_openface_1_make_a_stream_of_what_they_have(tmp_path):
+    version_1 = [name for name in OPENFACE_COLUMNS if not name.startswith(("eye_lmk", "gaze_angle"))]
+    entries = [
+        ClipEntry(clip_id=name, openface=rows_of(tmp_path / name, columns, face_id=face_id))
+        for name, columns, face_id in (("old", version_1, False), ("new", OPENFACE_COLUMNS, True))
+    ]
+    report = build_dataset(entries, tmp_path / "a.h5")
+    assert report.notes == (
+        "vision: OpenFace 1.x writes 427 of the 709 columns, without eye landmarks and gaze angles",
+    )
+    with DatasetReader(tmp_path / "a.h5") as reader:
+        assert reader.info("vision").feature_names == tuple(version_1)
+        np.testing.assert_array_equal(reader.read("vision", 0).values, reader.read("vision", 1).values)
+    report = build_dataset(entries[::-1], tmp_path / "b.h5")  # the first file decides
+    assert [(clip_id, failure.status.name) for clip_id, failure in report.failures] == [("old", "DECODE_ERROR")]
+    assert "expected the 709 columns of the other files, OpenFace 1.x writes 427" in report.failures[0][1].message
+
+
+def rows_of(path, columns, *, face_id):
+    """Write three frames in which a column holds its own number among the 709."""
+    meta = ["frame", *(["face_id"] if face_id else []), "timestamp", "confidence", "success"]
+    lines = [", ".join([*meta, *columns])]
+    for frame in range(3):
+        cells = [str(frame + 1), *(["0"] if face_id else []), f"{frame / 25}", "0.9", "1"]
+        lines.append(", ".join([*cells, *(f"{OPENFACE_COLUMNS.index(name) / 1000}" for name in columns)]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_action_units_outside_their_range_are_noted_and_survive_a_resumed_build(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        rows_of(tmp_path / f"{name}.csv", ["AU01_r", "AU12_r"], face_id=True)
+    (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text().replace(", 0.682\n", ", -1.5\n"))
+    entries = entries_from_paths([tmp_path], [".csv"], column="openface")
+    config = BuildConfig(openface=OpenFaceConfig(groups=("AU01_r", "AU12_r")))
+    n_written = 0
+    write = DatasetWriter.write
+
+    def stop_at_the_second(self, clip):
+        nonlocal n_written
+        n_written += 1
+        if n_written == 2:
+            raise KeyboardInterrupt
+        write(self, clip)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DatasetWriter, "write", stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            build_dataset(entries, tmp_path / "faces.h5", config)
+    report = build_dataset(entries, tmp_path / "faces.h5", config)
+    assert report.n_continued == 1
+    (note,) = report.notes
+    assert note.startswith(f"a: {tmp_path / 'a.csv'}: expected action unit intensities from 0 to 5, got 3 outside")
+    assert "1 note(s):\n  a: " in report.summary()
+    with DatasetReader(tmp_path / "faces.h5") as reader:
+        assert reader.events()[-1]["notes"] == [note]
+
+
+def test_a_folder_tells_of_clips_for_which_openface_wrote_no_csv(tmp_path):
+    rows_of(tmp_path / "seen.csv", ["AU01_r"], face_id=True)
+    for name in ("seen", "unseen"):
+        (tmp_path / f"{name}_of_details.txt").write_text("Input:a.mp4\n")
+    entries = entries_from_paths([tmp_path], [".csv"], column="openface")
+    report = build_dataset(entries, tmp_path / "faces.h5", BuildConfig(openface=OpenFaceConfig(groups=("AU01_r",))))
+    assert [(clip_id, failure.status.name) for clip_id, failure in report.failures] == [("unseen", "NO_FACE")]
+    assert report.n_ok == {"vision": 1}

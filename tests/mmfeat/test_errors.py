@@ -11,6 +11,7 @@ from mmfeat import (
     InputError,
     ManifestError,
     MissingExtraError,
+    MissingToolError,
     MmfeatError,
     OutputExistsError,
     PluginError,
@@ -20,7 +21,9 @@ from mmfeat import (
 from mmfeat.errors import list_faults
 
 
-@pytest.mark.parametrize("error_type", [ConfigError, InputError, SchemaError, PluginError, MissingExtraError])
+@pytest.mark.parametrize(
+    "error_type", [ConfigError, InputError, SchemaError, PluginError, MissingExtraError, MissingToolError]
+)
 def test_every_error_is_caught_as_the_root(error_type):
     assert issubclass(error_type, MmfeatError)
 
@@ -30,9 +33,9 @@ def test_every_fault_of_a_given_file_is_an_input_error(error_type):
     assert issubclass(error_type, InputError)
 
 
-def test_refused_input_ends_with_3_and_a_missing_package_with_4():
+def test_refused_input_ends_with_3_and_a_missing_package_or_tool_with_4():
     assert MmfeatError.exit_code == InputError.exit_code == SchemaError.exit_code == ConfigError.exit_code == 3
-    assert MissingExtraError.exit_code == 4
+    assert MissingExtraError.exit_code == MissingToolError.exit_code == 4
 
 
 def test_a_manifest_error_lists_all_faults_below_the_path():

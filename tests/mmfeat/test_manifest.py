@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from mmfeat import InputError, ManifestError, Split, entries_from_paths, read_manifest
+from mmfeat import (
+    FRAME_SUFFIXES,
+    InputError,
+    ManifestError,
+    Split,
+    entries_from_frame_folders,
+    entries_from_paths,
+    read_manifest,
+)
 from mmfeat.manifest import COLUMNS
 
 
@@ -198,3 +206,50 @@ def test_absent_videos_do_not_matter_where_sound_files_are_read(tmp_path):
     path = tmp_path / "manifest.csv"
     path.write_text("clip_id,audio,video\na,a.wav,a.mp4\n")
     assert read_manifest(path)[0].audio == tmp_path / "a.wav"
+
+
+@pytest.fixture
+def crops(tmp_path):
+    """Return folders of frames: two below one name, one that holds frames and a folder of frames."""
+    for name in (
+        "id1/a/1.jpg",
+        "id1/a/2.jpg",
+        "id1/a/1.png",
+        "id2/1.bmp",
+        "id2/b/1.jpeg",
+        "id3/notes.txt",
+        "id3/1.JPG",
+    ):
+        (tmp_path / "crops" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "crops" / name).touch()
+    return tmp_path / "crops"
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("", ["id1/a", "id2", "id2/b"]),
+        ("id1", ["a"]),
+        ("id1/a", ["a"]),
+        ("*", ["id1/a", "id2", "id2/b"]),
+        ("id*/*", ["id1/a", "id2/b"]),
+    ],
+)
+def test_folders_of_frames_are_clips_under_their_relative_paths(crops, place, expected):
+    entries = entries_from_frame_folders([crops / place], FRAME_SUFFIXES)
+    assert [entry.clip_id for entry in entries] == expected
+    assert all(any(entry.video.glob("1.*")) for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (["id3"], r"id3: expected folders of images \(.bmp, .jpeg, .jpg, .png\), found none"),
+        (["id1/a/1.jpg"], "1.jpg: expected a folder of images, got a file; give its folder"),
+        (["none"], "none: expected a file or a folder, found none; correct the path"),
+        (["id1", "id1/a"], "id1/a and .*id1/a would both be clip 'a'; give their common folder, or rename one"),
+    ],
+)
+def test_folders_without_frames_or_of_one_id_are_refused(crops, places, message):
+    with pytest.raises(InputError, match=message):
+        entries_from_frame_folders([crops / place for place in places], FRAME_SUFFIXES)

@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betainc
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.difference import DifferenceRows, exact_normalized_difference
 from mmfeat.audio.engine.lanes import is_less_or_equal, load, lowest_lane, smaller, splat
+from mmfeat.compile import kernel
 
 N_THRESHOLDS = 100
 _BETA = (2.0, 18.0)

@@ -18,11 +18,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.frames import as_clip, lane_rows, n_frames_of, n_groups_of
 from mmfeat.audio.engine.lanes import FloatArray, fused_multiply_add, larger, load, splat, store
 from mmfeat.audio.engine.mel import TOP_DB, MelBands, maximum, mel_bands, mel_decibels, rows_to_frames
 from mmfeat.audio.engine.stft import StftPlan, power_spectra, stft_buffers, stft_plan
+from mmfeat.compile import kernel
 
 _N_LANES = 16
 _TOP_DB = np.float32(TOP_DB)

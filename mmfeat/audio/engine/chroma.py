@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.cqt import BINS_PER_OCTAVE, N_OCTAVES, CqtPlan, cqt_plan
 from mmfeat.audio.engine.decimate import decimate, octaves
 from mmfeat.audio.engine.fft import transform, unpack
@@ -22,6 +21,7 @@ from mmfeat.audio.engine.frames import (
 from mmfeat.audio.engine.lanes import FloatArray, Lanes, fused_multiply_add, larger, load, splat, square_root, store
 from mmfeat.audio.engine.mel import rows_to_frames
 from mmfeat.audio.engine.tuning import estimate_tuning
+from mmfeat.compile import kernel
 
 N_CHROMA = 12
 _BINS_PER_CLASS = BINS_PER_OCTAVE // N_CHROMA

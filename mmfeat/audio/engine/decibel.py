@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.lanes import Lanes, fused_multiply_add, larger, splat, split_exponent
+from mmfeat.compile import kernel
 
 _AMIN = np.float32(1e-10)  # power below which everything is -100 dB, as librosa.power_to_db
 _DB_PER_OCTAVE = np.float32(10.0 * math.log10(2.0))

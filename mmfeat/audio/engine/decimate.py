@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.fft import RealFftPlan, inverse_row, pack, real_fft_plan, transform, unpack
 from mmfeat.audio.engine.frames import (
     copy_span,
@@ -34,6 +33,7 @@ from mmfeat.audio.engine.frames import (
     transpose_rows,
 )
 from mmfeat.audio.engine.lanes import FloatArray, Lanes, fused_multiply_add, load, splat, store
+from mmfeat.compile import kernel
 
 _N_LANES = 16
 _REACH = 192  # samples: half the length of the filter

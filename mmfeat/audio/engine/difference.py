@@ -25,11 +25,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.fft import RealFftPlan, inverse_row, pack, real_fft_plan, transform, unpack
 from mmfeat.audio.engine.frames import copy_span, frames_to_lanes, group_span, lane_rows
 from mmfeat.audio.engine.lanes import FloatArray, Lanes, fused_multiply_add, load, splat, store
 from mmfeat.audio.engine.sparse import SparseFrames
+from mmfeat.compile import kernel
 
 _N_LANES = 16
 _ROW, _COMPLEX = 16, 32  # floats, as in ``fft``

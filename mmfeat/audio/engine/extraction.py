@@ -6,7 +6,6 @@ import numpy as np
 
 from mmfeat.audio.engine.cepstrum import cepstra, cosine_basis, mfcc
 from mmfeat.audio.engine.chroma import chroma_cqt
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.cqt import BINS_PER_OCTAVE
 from mmfeat.audio.engine.frames import as_clip, lane_rows, n_frames_of, n_groups_of
 from mmfeat.audio.engine.lanes import FloatArray
@@ -25,6 +24,7 @@ from mmfeat.audio.engine.tuning import (
     tuning_of_peaks,
 )
 from mmfeat.audio.engine.zero_crossings import zero_crossing_rate
+from mmfeat.compile import kernel
 
 _N_LANES = 16
 

@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.lanes import FloatArray, Lanes, fused_multiply_add, load, splat, store
+from mmfeat.compile import kernel
 
 _ROW = 16  # floats from one row to the next: one per lane
 _COMPLEX = 32  # floats from one complex number to the next: a row of real parts, a row of imaginary parts

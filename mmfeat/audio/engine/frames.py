@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.lanes import FloatArray, Lanes, interleave_high, interleave_low, load, splat, store
+from mmfeat.compile import kernel
 
 N_LANES = 16
 _ALIGNMENT = 64  # bytes: a cache line, which a vector should not straddle

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.decibel import decibel
 from mmfeat.audio.engine.frames import as_clip, lane_rows, n_frames_of, n_groups_of
 from mmfeat.audio.engine.lanes import FloatArray, fused_multiply_add, larger, largest_lane, load, splat, store
 from mmfeat.audio.engine.stft import StftPlan, power_spectra, stft_buffers, stft_plan
+from mmfeat.compile import kernel
 
 TOP_DB = 80.0  # dB: everything further below the loudest band of the clip is raised to this distance
 _N_LANES = 16

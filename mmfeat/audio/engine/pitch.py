@@ -19,7 +19,6 @@ from mmfeat.audio.engine.candidates import (
     trough_lists,
     trough_probabilities,
 )
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.difference import (
     DifferencePlan,
     DifferenceRows,
@@ -32,6 +31,7 @@ from mmfeat.audio.engine.frames import as_clip, n_frames_of, n_groups_of
 from mmfeat.audio.engine.lanes import FloatArray
 from mmfeat.audio.engine.sparse import SparseFrames, sparse_correlations
 from mmfeat.audio.engine.viterbi import Observations, Transitions, decode, transitions
+from mmfeat.compile import kernel
 
 BINS_PER_SEMITONE = 10
 _BINS_PER_OCTAVE = 12 * BINS_PER_SEMITONE

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.frames import n_frames_of
 from mmfeat.audio.engine.lanes import FloatArray
+from mmfeat.compile import kernel
 
 MAX_STRAY_SAMPLES = 8  # more of them have peaks of their own
 _N_LANES = 16

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.fft import RealFftPlan, real_fft_plan, transform, unpack
 from mmfeat.audio.engine.frames import copy_span, frames_to_lanes, group_span, lane_rows
 from mmfeat.audio.engine.lanes import FloatArray, fused_multiply_add, store
+from mmfeat.compile import kernel
 
 _N_LANES = 16
 

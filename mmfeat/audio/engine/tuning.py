@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.frames import as_clip, n_frames_of, n_groups_of
 from mmfeat.audio.engine.lanes import (
     FloatArray,
@@ -32,6 +31,7 @@ from mmfeat.audio.engine.lanes import (
 )
 from mmfeat.audio.engine.sparse import exact_magnitudes, sparse_frames, sparse_lanes
 from mmfeat.audio.engine.stft import StftPlan, power_spectra, stft_buffers, stft_plan
+from mmfeat.compile import kernel
 
 TUNING_N_FFT = 2048  # samples, whatever the sample rate
 TUNING_HOP_LENGTH = 512  # samples

@@ -28,8 +28,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.lanes import FloatArray, Lanes, larger, largest_lane, load, splat, store
+from mmfeat.compile import kernel
 
 SEGMENT = 2048  # frames whose scores are kept at a time: 7 MB at 431 bins
 LOG_TINY = float(np.log(np.finfo(np.float64).tiny))  # librosa's log 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.frames import as_clip, n_frames_of
 from mmfeat.audio.engine.lanes import FloatArray
+from mmfeat.compile import kernel
 
 _THRESHOLD = 1e-10  # samples of at most this magnitude count as zero, and zero as positive
 

@@ -50,7 +50,7 @@ def test_all_709_columns_arrive_under_their_names(tmp_path):
     features = read_openface_csv(write_openface_csv(tmp_path / "a.csv"))
     assert features.names == OPENFACE_COLUMNS
     assert features.values.dtype == np.float32
-    expected = np.arange(9)[:, None] + np.arange(709) / 1000  # what write_openface_csv writes
+    expected = (np.arange(9) % 5)[:, None] + np.arange(709) / 1000  # what write_openface_csv writes
     np.testing.assert_allclose(features.values[:9], expected, rtol=1e-6)  # float32
 
 
@@ -101,9 +101,20 @@ def test_a_file_without_time_needs_the_frame_rate(written):
     path = without(written, "timestamp")
     error = refusal(path)
     assert error.status is StreamStatus.DECODE_ERROR
-    assert "expected a 'timestamp' column, found none; give the video's frame rate (--fps)" in str(error)
+    assert "expected timestamps in seconds, got no such column; give the frame rate (--fps)" in str(error)
     features = read_openface_csv(path, OpenFaceConfig(groups=("au",), frame_rate_hz=30.0))
     np.testing.assert_allclose(features.times_s, np.arange(10) / 30, rtol=1e-12)
+
+
+def test_a_folder_of_images_has_no_times_and_needs_the_frame_rate(written):
+    rows = table(written)
+    column = rows[0].index("timestamp")
+    path = rewrite(written, [rows[0], *([*row[:column], "0", *row[column + 1 :]] for row in rows[1:])])
+    error = refusal(path)
+    assert "got 0 in all 10 rows, as OpenFace writes for a folder of images; give the frame rate (--fps)" in str(error)
+    features = read_openface_csv(path, OpenFaceConfig(groups=("au",), frame_rate_hz=25.0))
+    np.testing.assert_allclose(features.times_s, np.arange(10) / 25, rtol=1e-12)
+    assert read_openface_csv(rewrite(path, table(path)[:2]), AU).times_s.tolist() == [0.0]  # one frame begins at 0
 
 
 def test_without_success_and_confidence_every_frame_counts_as_tracked(written):
@@ -130,14 +141,13 @@ def test_a_cut_off_row_in_the_middle_is_an_error(written):
     rows[5] = rows[5][:9]
     error = refusal(rewrite(written, rows))
     assert error.status is StreamStatus.DECODE_ERROR
-    assert "expected a number in every cell" in str(error)
+    assert "line 6: expected 40 cells as in the header, got 9; run FeatureExtraction again" in str(error)
 
 
 def test_a_word_in_a_cell_is_an_error(written):
     error = refusal(change(written, "AU12_r", 4, "smile"))
     assert error.status is StreamStatus.DECODE_ERROR
-    assert "expected a number in every cell: could not convert string ' smile'" in str(error)
-    assert str(error).endswith("; run FeatureExtraction again")
+    assert "expected numbers; run FeatureExtraction again:\n  line 6, column 'AU12_r': got 'smile'" in str(error)
 
 
 def test_of_several_faces_the_surest_is_kept(written):

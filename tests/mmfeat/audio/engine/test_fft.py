@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.fft import real_fft_plan, transform, unpack
 from mmfeat.audio.engine.lanes import store
+from mmfeat.compile import kernel
 
 
 @kernel

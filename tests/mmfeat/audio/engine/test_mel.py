@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from mmfeat.audio.engine import logmel
-from mmfeat.audio.engine.compile import kernel
 from mmfeat.audio.engine.decibel import decibel
 from mmfeat.audio.engine.lanes import load, store
 from mmfeat.audio.engine.mel import triangles
+from mmfeat.compile import kernel
 
 
 @kernel

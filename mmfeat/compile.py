@@ -1,7 +1,9 @@
-"""The one way in which this engine compiles its kernels."""
+"""The one way in which the project compiles its kernels."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,7 +21,8 @@ def kernel(function: Function) -> Function:
     """
     compiled: Any
     try:
-        compiled = _stamp(numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+        compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        _stamp(compiled, Path(inspect.getfile(function)).parent)
     except RuntimeError as error:
         if "cannot cache function" not in str(error):
             raise
@@ -27,19 +30,16 @@ def kernel(function: Function) -> Function:
     return cast(Function, compiled)
 
 
-def _newest_source() -> float:
-    """Return when any module of the engine was last changed."""
-    return max(path.stat().st_mtime for path in Path(__file__).parent.glob("*.py"))
-
-
-_NEWEST_SOURCE = _newest_source()
-
-
-def _stamp(dispatcher: Any) -> Any:
-    """Return ``dispatcher``, its cache valid only as long as no module of the engine changes.
+def _stamp(dispatcher: Any, folder: Path) -> None:
+    """Make the cache of ``dispatcher`` valid only as long as no module of its folder changes.
 
     Numba compares the file of the kernel alone, so a change in ``fft`` would leave stale copies inside cached callers.
     """
     cache_file = dispatcher._cache._cache_file
-    cache_file._source_stamp = (*cache_file._source_stamp, _NEWEST_SOURCE)
-    return dispatcher
+    cache_file._source_stamp = (*cache_file._source_stamp, _newest_source(folder))
+
+
+@functools.cache
+def _newest_source(folder: Path) -> float:
+    """Return when any module of ``folder`` was last changed."""
+    return max(path.stat().st_mtime for path in folder.glob("*.py"))

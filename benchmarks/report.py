@@ -1,0 +1,58 @@
+"""What the benchmarks share: the clock, the machine's name, and the tables in the documents."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+Result = TypeVar("Result")
+
+FOLDER = Path(__file__).resolve().parent
+RESULTS = FOLDER / "RESULTS.md"
+README = FOLDER.parent / "README.md"
+
+
+def cpu_time_s(function: Callable[[], Result], *, n_repeat: int) -> tuple[float, Result]:
+    """Return the median CPU time of a call, and its answer."""
+    times_s = []
+    for _ in range(n_repeat):
+        start_s = time.process_time()
+        answer = function()
+        times_s.append(time.process_time() - start_s)
+    return float(np.median(times_s)), answer
+
+
+def conditions(packages: Sequence[str]) -> str:
+    """Return when, where and with what it was measured."""
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {os.cpu_count()} cores with a load of {os.getloadavg()[0]:.1f} "
+        f"before the run; Python {platform.python_version()}, {versions}"
+    )
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    information = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*: (.*)$", information.read_text(), re.MULTILINE) if information.exists() else None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def put(path: Path, title: str, name: str, text: str) -> None:
+    """Replace what stands between the markers of a benchmark; a document without them gets a section at its end."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    document = path.read_text(encoding="utf-8") if path.exists() else "# Results of the benchmarks\n"
+    between = f"{re.escape(start)}.*{re.escape(end)}"
+    if not re.search(between, document, re.DOTALL):
+        document = f"{document.rstrip()}\n\n{title}\n\n{start}\n{end}\n"
+    framed = "\n".join([start, text, end])
+    path.write_text(re.sub(between, lambda _: framed, document, flags=re.DOTALL), encoding="utf-8")

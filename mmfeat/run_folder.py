@@ -1,0 +1,144 @@
+"""A folder of one output for each clip, with a journal of what was done: the same run again does only the rest.
+
+The journal ``NAME.jsonl`` in the folder has one line for each finished clip, failures included. Outputs are made in
+the folder ``DIR.part`` beside it and renamed when they are whole, so no half-written file is ever seen under a final
+name. The line is written before the renaming: a file that no line speaks of is not ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from mmfeat.errors import InputError, list_faults
+from mmfeat.journal import lock_folder, whole_lines
+from mmfeat.types import StreamStatus
+
+FINISHED = tuple(status.name.lower() for status in (StreamStatus.OK, StreamStatus.NO_FACE))
+
+
+class RunFolder:
+    """An output folder, held by this process alone.
+
+    Args:
+        path: the folder; made where it is missing.
+        journal: name of its journal.
+
+    Raises:
+        InputError: another process holds the folder, or nothing can be written there.
+    """
+
+    def __init__(self, path: Path, journal: str) -> None:
+        self.path = path
+        self._part = part_folder(path)
+        self._lock = lock_folder(self._part, path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            # A new name each time: programs that a killed run left behind may still write into the old one.
+            self.work = Path(tempfile.mkdtemp(dir=self._part))
+            self.last = {str(record["clip_id"]): record for record in whole_lines(path / journal)}
+            self._journal = (path / journal).open("a", encoding="utf-8")
+        except OSError as error:
+            self._lock.release()
+            raise InputError(
+                f"{path}: expected a folder to write into, got {error.strerror!r}; choose another"
+            ) from error
+
+    def close(self) -> None:
+        """Release the folder and remove what was not finished."""
+        self._journal.close()
+        shutil.rmtree(self._part, ignore_errors=True)
+        self._lock.release()
+
+    def is_done(self, clip_id: str, stamp: list[int], settings: Mapping[str, Any]) -> bool:
+        """Return whether a clip was finished with these settings, its source is the same and its outputs are there."""
+        last = self.last.get(clip_id)
+        if last is None or last["status"] not in FINISHED:
+            return False
+        same = last["stamp"] == stamp and last["settings"] == json.loads(json.dumps(settings))
+        return same and all(_n_byte(self.path / name) == n_byte for name, n_byte in last["outputs"].items())
+
+    def refuse_sources(self, sources: Mapping[str, Path], suffixes: Iterable[str]) -> None:
+        """Refuse to replace what is read.
+
+        Args:
+            sources: by clip id.
+            suffixes: of the outputs.
+
+        Raises:
+            InputError: an output would have the name of its source.
+        """
+        for (clip_id, source), suffix in product(sources.items(), suffixes):
+            if (self.path / (clip_id + suffix)).resolve() == source.resolve():
+                raise InputError(f"{source}: expected an output beside it, not in its place; choose another folder")
+
+    def refuse_foreign(self, clip_ids: Iterable[str], suffixes: Iterable[str]) -> None:
+        """Refuse to replace files that no run wrote.
+
+        Raises:
+            InputError: files that would be replaced are not in the journal.
+        """
+        unknown = [clip_id for clip_id in clip_ids if clip_id not in self.last]
+        names = [clip_id + suffix for clip_id in unknown for suffix in suffixes]
+        foreign = [name for name in names if os.path.lexists(self.path / name)]
+        if foreign:
+            title = (
+                f"{self.path}: {len(foreign)} file(s) are not from this command; choose another folder or --overwrite"
+            )
+            raise InputError(list_faults(title, foreign))
+
+    def written(self) -> set[Path]:
+        """Return every file that a run wrote into this folder."""
+        return {(self.path / name).resolve() for record in self.last.values() for name in record["outputs"]}
+
+    def commit(self, record: dict[str, Any], files: Mapping[str, Path], suffixes: Iterable[str]) -> None:
+        """Write a clip's line, remove what an earlier run made for it, and move its files to their names.
+
+        Args:
+            record: the line; ``outputs`` is added to it.
+            files: the finished files by suffix.
+            suffixes: of all files that a clip may have.
+        """
+        name = str(record["clip_id"])
+        record["outputs"] = {name + suffix: file.stat().st_size for suffix, file in files.items()}
+        self._journal.write(json.dumps(record) + "\n")
+        self._journal.flush()
+        self.last[name] = record
+        for suffix in suffixes:
+            (self.path / (name + suffix)).unlink(missing_ok=True)
+        for suffix, file in files.items():
+            target = self.path / (name + suffix)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+
+
+def part_folder(path: Path) -> Path:
+    """Return where unfinished work goes: beside the folder; inside where the folder is a disk of its own."""
+    path = path.absolute()
+    return path / ".part" if path.is_mount() else path.with_name(path.name + ".part")
+
+
+def source_stamp(path: Path) -> list[int]:
+    """Return what tells that a source changed: size and time of a file; number, sizes and times of a folder's files.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    found = path.stat()
+    if not path.is_dir():
+        return [found.st_size, found.st_mtime_ns]
+    files = [item.stat() for item in path.iterdir() if item.is_file()]
+    return [len(files), sum(file.st_size for file in files), max((file.st_mtime_ns for file in files), default=0)]
+
+
+def _n_byte(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

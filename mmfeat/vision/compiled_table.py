@@ -1,0 +1,51 @@
+"""The cells of a table by the compiled scan, and by Python where a cell is no plain number."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mmfeat.types import Float64Array
+from mmfeat.vision.cells import Scan, scan_cells
+from mmfeat.vision.table import BLANK, Text, foreign_cells, foreign_line, is_cut_off, number
+
+
+def read_values(text: Text, wanted: npt.NDArray[np.int64]) -> Float64Array:
+    """Return the wanted columns, float64 of shape (row, column).
+
+    Raises:
+        ClipError: a row of another length than the header, or cells that are no numbers.
+    """
+    scan = scan_cells(text.data, text.start, text.stop, text.separator, len(text.header), wanted)
+    n_row = scan.values.shape[0] - _is_last_cut_off(text, scan)
+    if scan.bad_line is not None:
+        _check_bad_line(text, *scan.bad_line)
+    return _with_odd_cells(text, scan, wanted)[:n_row]
+
+
+def _is_last_cut_off(text: Text, scan: Scan) -> bool:
+    if not scan.begins.size or scan.bad_line is not None:
+        return False
+    return is_cut_off(text, text.data[scan.begins[-1] : text.stop].tobytes())
+
+
+def _check_bad_line(text: Text, begin: int, end: int, n_cell: int) -> None:
+    """Refuse a line of another length; a last one that lacks cells was interrupted, and is left out."""
+    is_last = not text.data[end : text.stop].tobytes().strip(BLANK)
+    if not is_last or n_cell > len(text.header):
+        raise foreign_line(text, text.line_of(begin), n_cell)
+
+
+def _with_odd_cells(text: Text, scan: Scan, wanted: npt.NDArray[np.int64]) -> Float64Array:
+    """Return the values with the cells that are not plain numbers."""
+    foreign = []
+    for row, column, begin, end in scan.odd.tolist():
+        cell = text.data[begin:end].tobytes()
+        value = number(cell)
+        if value is None:
+            foreign.append((text.line_of(begin), int(wanted[column]), cell))
+        else:
+            scan.values[row, column] = value
+    if foreign:
+        raise foreign_cells(text, foreign)
+    return scan.values

@@ -1,0 +1,133 @@
+"""Frames in time: the clock of an OpenFace file, and the frames that its multi-face tool skipped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mmfeat.errors import ClipError
+from mmfeat.types import BoolArray, Float64Array, StreamStatus
+from mmfeat.vision.table import Table
+
+_MAX_FRAME_RATE_HZ = 10_000.0  # faster cameras are damaged numbers
+_MAX_FRAMES = 100_000_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Timeline:
+    """Where the rows of one face stand among all frames of the video.
+
+    Args:
+        times_s: float64, shape (frame,), seconds from the start of the video.
+        places: int64, shape (row,): the frame of each row of the face.
+    """
+
+    times_s: Float64Array
+    places: npt.NDArray[np.int64]
+
+    @property
+    def n_skipped(self) -> int:
+        """Number of frames without a row."""
+        return int(self.times_s.size - self.places.size)
+
+
+def timeline(table: Table, rows: BoolArray, frame_rate_hz: float | None) -> Timeline:
+    """Return the time of every frame, those included in which the face has no row.
+
+    OpenFace counts frames from 1 and starts at 0 s (some programs count from 0). A run with one face writes a row for
+    each frame; a run with several writes one for each face it sees, and none where it sees nothing. Times of skipped
+    frames come from the rows of other faces, else they are interpolated.
+
+    Args:
+        table: with ``frame`` and ``timestamp`` where the file has them.
+        rows: bool, shape (row,): the rows of the face.
+        frame_rate_hz: the clock of files whose timestamps are missing or all 0.
+
+    Raises:
+        ClipError: no clock, frame numbers that do not count up, timestamps that go back or are no numbers.
+    """
+    if "frame" not in table:
+        clock = _row_clock(table, frame_rate_hz)[rows]
+        return Timeline(times_s=clock, places=np.arange(clock.size))
+    frames = _frame_numbers(table, rows)
+    first = min(1, int(frames.min()))
+    own = frames[rows] - first
+    n_frame = int(frames.max()) - first + 1
+    _check_length(table, n_frame, frame_rate_hz)
+    return Timeline(times_s=_frame_clock(table, frames - first, n_frame, frame_rate_hz), places=own)
+
+
+def has_clock(table: Table) -> bool:
+    """Return whether there are timestamps; a run over a folder of images (``-fdir``) writes 0 everywhere.
+
+    Source: OpenFace 2.2, ``SequenceCapture::CaptureThread``.
+    """
+    return "timestamp" in table and (table.n_row == 1 or bool((table["timestamp"] != 0).any()))
+
+
+def _row_clock(table: Table, frame_rate_hz: float | None) -> Float64Array:
+    """Return the time of each row of a file without frame numbers."""
+    if has_clock(table):
+        return _checked(table, table["timestamp"])
+    return np.arange(table.n_row, dtype=np.float64) / _rate(table, frame_rate_hz)
+
+
+def _frame_clock(
+    table: Table, places: npt.NDArray[np.int64], n_frame: int, frame_rate_hz: float | None
+) -> Float64Array:
+    """Return the time of each frame from the rows of all faces."""
+    if not has_clock(table):
+        return np.arange(n_frame, dtype=np.float64) / _rate(table, frame_rate_hz)
+    known, row = np.unique(places, return_index=True)
+    times_s = _checked(table, table["timestamp"][row])
+    if known.size == n_frame:
+        return times_s
+    if known[0] > 0:
+        known, times_s = np.append(0, known), np.append(0.0, times_s)
+    return np.asarray(np.interp(np.arange(n_frame), known, times_s))
+
+
+def _frame_numbers(table: Table, rows: BoolArray) -> npt.NDArray[np.int64]:
+    """Return the frame of each row, as whole numbers that count up for the face."""
+    numbers = table["frame"]
+    whole = np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)) & (numbers < _MAX_FRAMES)
+    if not whole.all():
+        raise _refused(table, f"frame numbers from 0 on, got {numbers[~whole][0]:g}")
+    frames = numbers.astype(np.int64)
+    steps = np.diff(frames[rows])
+    if (steps <= 0).any():
+        after = frames[rows][:-1][steps <= 0][0]
+        raise _refused(table, f"one row for each frame of a face, got another one for frame {after} or an earlier one")
+    return frames
+
+
+def _check_length(table: Table, n_frame: int, frame_rate_hz: float | None) -> None:
+    """Refuse a frame number that no clock explains: it would make millions of frames of a single damaged cell."""
+    if has_clock(table):
+        limit = table.n_row + _MAX_FRAME_RATE_HZ * (1.0 + float(np.nan_to_num(table["timestamp"]).max()))
+    else:
+        limit = 1_000.0 * table.n_row + 100_000
+    if n_frame > limit:
+        raise _refused(table, f"frame numbers that fit the time, got frame {n_frame} of {table.n_row} rows")
+
+
+def _rate(table: Table, frame_rate_hz: float | None) -> float:
+    if frame_rate_hz is not None:
+        return frame_rate_hz
+    found = "no such column"
+    if "timestamp" in table:
+        found = f"0 in all {table.n_row} rows, as OpenFace writes for a folder of images"
+    message = f"{table.path}: expected timestamps in seconds, got {found}; give the frame rate (--fps)"
+    raise ClipError(message, StreamStatus.DECODE_ERROR)
+
+
+def _checked(table: Table, times_s: Float64Array) -> Float64Array:
+    if not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
+        raise _refused(table, f"timestamps in seconds that never go back, got {times_s[0]} … {times_s[-1]}")
+    return times_s
+
+
+def _refused(table: Table, what: str) -> ClipError:
+    return ClipError(f"{table.path}: expected {what}; run FeatureExtraction again", StreamStatus.DECODE_ERROR)

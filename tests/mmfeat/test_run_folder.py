@@ -1,0 +1,110 @@
+"""The folder of a run: its journal, its lock and what it refuses, without any program."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from mmfeat import ClipEntry, InputError, StreamStatus
+from mmfeat.clip_jobs import JobResult, RunPlan, run_jobs
+from mmfeat.run_folder import part_folder, source_stamp
+
+PLAN = RunPlan(journal="test.jsonl", suffixes=("_more.txt", ".txt"), settings={"pair": (1, 2)})
+
+
+@pytest.fixture
+def entries(tmp_path):
+    paths = [tmp_path / f"{name}.mp4" for name in "abc"]
+    for path in paths:
+        path.write_text(path.stem)
+    return [ClipEntry(clip_id=path.stem, video=path) for path in paths]
+
+
+def copy(_entry, source, work):
+    """A job whose outputs hold the text of the source."""
+    (work / "out").write_text(source.read_text())
+    return JobResult(status=StreamStatus.OK, files={".txt": work / "out"}, facts={"n": 1})
+
+
+def test_no_clips_are_refused(tmp_path):
+    with pytest.raises(InputError, match="out: expected at least one clip to work on, got none"):
+        run_jobs([], tmp_path / "out", copy, PLAN)
+
+
+def test_a_clip_without_source_is_refused(tmp_path):
+    with pytest.raises(InputError, match="clip 'a': expected a video or a sound file, got neither"):
+        run_jobs([ClipEntry(clip_id="a", text="Words.")], tmp_path / "out", copy, PLAN)
+
+
+def test_the_journal_says_all_that_decides_whether_a_clip_is_done(entries, tmp_path):
+    run_jobs(entries[:1], tmp_path / "out", copy, PLAN)
+    assert json.loads((tmp_path / "out/test.jsonl").read_text()) == {
+        "clip_id": "a",
+        "status": "ok",
+        "reason": "",
+        "source": str(tmp_path / "a.mp4"),
+        "stamp": source_stamp(tmp_path / "a.mp4"),
+        "settings": {"pair": [1, 2]},
+        "n": 1,
+        "outputs": {"a.txt": 1},
+    }
+
+
+def test_a_later_run_on_other_clips_keeps_the_earlier_ones(entries, tmp_path):
+    run_jobs(entries[:2], tmp_path / "out", copy, PLAN)
+    run_jobs(entries[2:], tmp_path / "out", copy, PLAN)
+    assert run_jobs(entries, tmp_path / "out", copy, PLAN).n_skipped == 3
+
+
+def test_a_job_that_raises_stops_the_run_and_leaves_what_was_done(entries, tmp_path):
+    def broken(entry, source, work):
+        if entry.clip_id == "b":
+            while not (tmp_path / "out/a.txt").exists():
+                time.sleep(0.001)
+            raise RuntimeError("a bug")
+        return copy(entry, source, work)
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        run_jobs(entries, tmp_path / "out", broken, PLAN)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "test.jsonl"]
+    assert not (tmp_path / "out.part").exists()
+    assert run_jobs(entries, tmp_path / "out", copy, PLAN).n_skipped == 1
+
+
+def test_a_kill_between_the_line_and_the_renaming_only_repeats_the_clip(entries, tmp_path):
+    run_jobs(entries, tmp_path / "out", copy, PLAN)
+    (tmp_path / "out/b.txt").unlink()
+    assert run_jobs(entries, tmp_path / "out", copy, PLAN).n_skipped == 2
+    assert (tmp_path / "out/b.txt").read_text() == "b"
+
+
+def test_what_a_killed_run_left_is_removed(entries, tmp_path):
+    (tmp_path / "out.part/tmpold/000000").mkdir(parents=True)
+    (tmp_path / "out.part/tmpold/000000/half.csv").touch()
+    run_jobs(entries, tmp_path / "out", copy, PLAN)
+    assert not (tmp_path / "out.part").exists()
+
+
+def test_preparing_is_left_out_where_nothing_is_to_do(entries, tmp_path):
+    prepared = []
+    plan = RunPlan(journal="test.jsonl", suffixes=(".txt",), settings={}, prepare=prepared.append)
+    run_jobs(entries, tmp_path / "out", copy, plan)
+    run_jobs(entries, tmp_path / "out", copy, plan)
+    assert len(prepared) == 1
+
+
+def test_a_folder_that_is_a_disk_keeps_unfinished_work_inside(tmp_path):
+    assert part_folder(tmp_path / "out") == tmp_path / "out.part"
+    assert part_folder(Path("/proc")) == Path("/proc/.part")
+
+
+def test_a_folder_of_frames_changes_with_its_files(tmp_path):
+    stamps = [source_stamp(tmp_path)]
+    (tmp_path / "1.jpg").write_text("x")
+    stamps.append(source_stamp(tmp_path))
+    os.utime(tmp_path / "1.jpg", (1, 1))
+    stamps.append(source_stamp(tmp_path))
+    assert stamps == [[0, 0, 0], [1, 1, stamps[1][2]], [1, 1, 10**9]]
+    assert stamps[1] != stamps[2]
