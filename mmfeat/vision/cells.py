@@ -22,7 +22,7 @@ Int64Array = npt.NDArray[np.int64]
 Int32Array = npt.NDArray[np.int32]
 Integer = int | np.int64
 
-_BLOCK = 1 << 17  # bytes; the longest line
+_BLOCK = 1 << 17  # bytes; longer lines make longer blocks
 _MAX_DIGITS = 15
 _NO_NUMBER = np.int64(-1)
 _POWERS_OF_TEN = 10.0 ** np.arange(_MAX_DIGITS + 1)
@@ -71,7 +71,8 @@ def scan_cells(data: ByteArray, start: int, stop: int, separator: str, n_column:
         n_column: cells of each row; lines of white space alone are left out.
         wanted: indices of columns, shape (n,).
     """
-    n_row_most = (stop - start) // n_column + 2
+    n_newline = int(np.count_nonzero(data[start:stop] == _NEWLINE))
+    n_row_most = min(n_newline, (stop - start) // n_column) + 2
     values = np.empty((n_row_most, wanted.size))  # pages that are never written cost nothing
     odd = np.empty((values.size, 4), dtype=np.int64)
     begins = np.empty(n_row_most, dtype=np.int64)
@@ -96,13 +97,16 @@ def _scan(
     begins: Int64Array,
 ) -> tuple[int, int, int, int, int]:
     """Fill the arrays; return the rows, the odd cells, and what ``Scan.bad_line`` says (-1: nothing)."""
-    ends = np.empty(_BLOCK + N_BYTE, dtype=np.int32)
-    line_ends = np.empty(_BLOCK + N_BYTE, dtype=np.int32)
+    block = _BLOCK
+    ends = np.empty(block + N_BYTE, dtype=np.int32)
+    line_ends = np.empty(block + N_BYTE, dtype=np.int32)
     n_row = n_odd = 0
     while start < stop:
-        n_line = _find_cells(data, start, min(start + _BLOCK, stop), separator, ends, line_ends)
+        n_line = _find_cells(data, start, min(start + block, stop), separator, ends, line_ends)
         if n_line == 0:
-            return n_row, n_odd, start, min(start + _BLOCK, stop), 0
+            block *= 2
+            ends = np.empty(block + N_BYTE, dtype=np.int32)
+            line_ends = np.empty(block + N_BYTE, dtype=np.int32)
         first = 0
         begin = start
         for line in range(n_line):
