@@ -20,8 +20,8 @@ def read_values(text: Text, wanted: npt.NDArray[np.int64]) -> Float64Array:
         return np.empty((0, wanted.size))
     separator, columns = text.separator.encode(), wanted.tolist()
     try:
-        # latin-1: every byte is a character, and none but the ASCII ones is part of a number
-        rows = [line.decode("latin-1") for _, line in lines]
+        # None but ASCII characters are part of a number, or white space (latin-1 has two more).
+        rows = [line.decode("ascii", errors="replace") for _, line in lines]
         return np.loadtxt(rows, delimiter=text.separator, usecols=columns, comments=None, ndmin=2)
     except ValueError:  # a cell that is empty, spelt as only Windows does, or no number
         return _cell_by_cell(text, [(number_of, line.split(separator)) for number_of, line in lines], columns)

@@ -175,8 +175,6 @@ def _read_text(path: Path) -> Text:
     except OSError as error:
         message = f"{path}: expected a file that can be read, got {error.strerror!r}; look what became of it"
         raise ClipError(message, StreamStatus.DECODE_ERROR) from error
-    if b"\n" not in content:
-        content = content.replace(b"\r", b"\n")
     line = content.partition(b"\n")[0]
     separator, header = _names(line)
     if not any(header):
@@ -187,16 +185,17 @@ def _read_text(path: Path) -> Text:
 
 
 def _decoded(content: bytes) -> bytes:
-    """Return a text as utf-8 without a byte order mark."""
+    """Return a text as utf-8 without a byte order mark, its lines ended by newlines."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         content = content.decode("utf-16", errors="replace").encode()
-    return content.removeprefix(b"\xef\xbb\xbf")
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    return content if b"\n" in content else content.replace(b"\r", b"\n")
 
 
 def _names(line: bytes) -> tuple[str, tuple[str, ...]]:
     """Return the separator and the names of a header."""
     text = line.decode("utf-8", errors="replace")
-    separator = next((mark for mark in ";\t" if mark in text), ",")
+    separator = max(",;\t", key=text.count)
     return separator, tuple(name.strip().strip('"') for name in text.split(separator))
 
 
