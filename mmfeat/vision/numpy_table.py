@@ -32,8 +32,12 @@ def _whole_lines(text: Text) -> list[tuple[int, bytes]]:
     content = text.data[text.start : text.stop].tobytes()
     lines = [(i, line) for i, line in enumerate(content.split(b"\n"), 2) if line.strip(BLANK)]
     separator, n_column = text.separator.encode(), len(text.header)
-    if lines and (lines[-1][1].count(separator) + 1 < n_column or is_cut_off(text, lines[-1][1])):
-        lines.pop()
+    if lines:
+        number_of, last = lines[-1]
+        n_missing = n_column - last.count(separator) - 1
+        is_ended = number_of < content.count(b"\n") + 2
+        if n_missing > 0 or (n_missing == 0 and is_cut_off(text, last, is_ended=is_ended)):
+            lines.pop()
     for i, line in lines:
         if line.count(separator) + 1 != n_column:
             raise foreign_line(text, i, line.count(separator) + 1)

@@ -94,7 +94,8 @@ def read_table(path: Path, choose: Choose, *, loader: Loader = "compiled") -> Ta
 
     Cells are separated by ``,``, ``;`` or tabulators; names and cells may have spaces around them; lines end with
     ``\n``, ``\r\n`` or ``\r``; the text is utf-8 or, with its mark in front, utf-16. Empty cells are NaN. A last
-    row that lacks cells, or whose last cell is empty, is left out: the program was interrupted while it wrote it.
+    row that lacks cells, or whose last cell is empty or begun, is left out: the program was interrupted while it
+    wrote it.
 
     Args:
         path: the file.
@@ -164,9 +165,10 @@ def foreign_line(text: Text, line: int, n_cell: int) -> ClipError:
     )
 
 
-def is_cut_off(text: Text, last_line: bytes) -> bool:
-    """Return whether a last line of all its separators has no last cell."""
-    return bool(text.header[-1]) and last_line.rstrip(b" \r\n").endswith(text.separator.encode())
+def is_cut_off(text: Text, last_line: bytes, *, is_ended: bool) -> bool:
+    """Return whether a last line of all its separators has no last cell, or ends inside it without a newline."""
+    cell = last_line.rpartition(text.separator.encode())[2]
+    return bool(text.header[-1]) and (not cell.strip(BLANK) or (not is_ended and number(cell) is None))
 
 
 def _read_text(path: Path) -> Text:
