@@ -62,7 +62,15 @@ def timeline(table: Table, rows: BoolArray, frame_rate_hz: float | None) -> Time
 
 def has_clock(table: Table) -> bool:
     """Return whether there are timestamps; runs over folders of images (``-fdir``) write 0 everywhere."""
-    return "timestamp" in table and (table.n_row == 1 or bool((table["timestamp"] != 0).any()))
+    return "timestamp" in table and (_is_first_frame(table) or bool((table["timestamp"] != 0).any()))
+
+
+def _is_first_frame(table: Table) -> bool:
+    """Return whether there is nothing but the first frame, which is at 0 s on any clock."""
+    if "frame" not in table:
+        return table.n_row == 1
+    frames = table["frame"]
+    return bool((frames == frames[0]).all() and frames[0] <= 1)
 
 
 def _row_clock(table: Table, frame_rate_hz: float | None) -> Float64Array:
