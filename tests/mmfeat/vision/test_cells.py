@@ -78,9 +78,20 @@ def test_a_negative_zero_keeps_its_sign(cell):
     assert np.signbit(found.values[0, 0])
 
 
-@pytest.mark.parametrize(
-    "cell", ["", ".", "-", "+", "-.", "1.2.3", "--1", "1-", "1 2", "1e5", "+1", "12345678901234567"]
+SHORT = ("", ".", "-", "+", "-.", "1.2.3", "--1", "1-", "1 2", "1e5", "+1")
+LONG = (
+    "12345.678.9",
+    "123456789-",
+    "-12345678-9",
+    ".........",
+    "-.........",
+    "123456789 1",
+    "1234567890123456",
+    "1234567.e1",
 )
+
+
+@pytest.mark.parametrize("cell", [*SHORT, *LONG])
 def test_what_is_no_plain_number_is_left_to_the_caller_with_its_place(cell):
     found, text = scan([f"7, {cell} ,8"], n_column=3)
     ((row, column, begin, end),) = found.odd.tolist()

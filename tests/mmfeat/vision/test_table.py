@@ -233,6 +233,15 @@ def test_a_word_is_refused_with_its_line_and_column(tmp_path, n_blank):
     ]
 
 
+@pytest.mark.parametrize("cell", [b"7\xa0", b"\x857", b"7\xff", "٣".encode(), b"12345.678.9"])
+def test_a_cell_of_other_characters_is_refused(tmp_path, cell):
+    """Latin-1 has white space that utf-8 has not, and numpy would strip it."""
+    (tmp_path / "a.csv").write_bytes(b"a,b\n1," + cell + b"\n3,4\n")
+    assert "expected numbers; run FeatureExtraction again:\n  line 2, column 'b': got" in str(
+        refusal(tmp_path / "a.csv")
+    )
+
+
 def test_a_begun_number_in_a_finished_last_line_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n3,-\n")
     assert "line 3, column 'b': got '-'" in str(refusal(tmp_path / "a.csv"))

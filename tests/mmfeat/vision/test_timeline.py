@@ -115,6 +115,18 @@ def test_a_single_frame_at_0_s_is_a_clock(path):
     assert read(write_rows(path, one_face([1]))).times_s.tolist() == [0]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_several_faces_in_the_first_frame_alone_have_a_clock(path, first):
+    features = read(write_rows(path, [(first, 0, 0.0), (first, 1, 0.0)]))
+    assert (features.times_s.tolist(), features.valid.tolist()) == ([0], [True])
+
+
+def test_a_single_later_frame_at_0_s_has_no_clock(path):
+    write_rows(path, [(5, 0, 0.0), (5, 1, 0.0)])
+    assert "expected timestamps in seconds, got 0 in every row" in refusal(path)
+    np.testing.assert_allclose(read(path, frame_rate_hz=8.0).times_s, np.arange(5) / 8, rtol=1e-12)
+
+
 def test_real_timestamps_win_over_the_frame_rate(path):
     features = read(write_rows(path, one_face([1, 2, 3])), frame_rate_hz=10.0)
     np.testing.assert_allclose(features.times_s, [0, 0.04, 0.08], rtol=1e-12)
