@@ -20,8 +20,8 @@ def read_values(text: Text, wanted: npt.NDArray[np.int64]) -> Float64Array:
         return np.empty((0, wanted.size))
     separator, columns = text.separator.encode(), wanted.tolist()
     try:
-        # latin-1: every byte is a character, and none but the ASCII ones is part of a number
-        rows = [line.decode("latin-1") for _, line in lines]
+        # None but ASCII characters are part of a number, or white space (latin-1 has two more).
+        rows = [line.decode("ascii", errors="replace") for _, line in lines]
         return np.loadtxt(rows, delimiter=text.separator, usecols=columns, comments=None, ndmin=2)
     except ValueError:  # a cell that is empty, spelt as only Windows does, or no number
         return _cell_by_cell(text, [(number_of, line.split(separator)) for number_of, line in lines], columns)
@@ -32,8 +32,12 @@ def _whole_lines(text: Text) -> list[tuple[int, bytes]]:
     content = text.data[text.start : text.stop].tobytes()
     lines = [(i, line) for i, line in enumerate(content.split(b"\n"), 2) if line.strip(BLANK)]
     separator, n_column = text.separator.encode(), len(text.header)
-    if lines and (lines[-1][1].count(separator) + 1 < n_column or is_cut_off(text, lines[-1][1])):
-        lines.pop()
+    if lines:
+        number_of, last = lines[-1]
+        n_missing = n_column - last.count(separator) - 1
+        is_ended = number_of < content.count(b"\n") + 2
+        if n_missing > 0 or (n_missing == 0 and is_cut_off(text, last, is_ended=is_ended)):
+            lines.pop()
     for i, line in lines:
         if line.count(separator) + 1 != n_column:
             raise foreign_line(text, i, line.count(separator) + 1)

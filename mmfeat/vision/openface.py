@@ -1,7 +1,7 @@
 """Read the CSV files of OpenFace by column name, with time and validity.
 
-A frame without a face is not zero in OpenFace's output: the action units keep their last values. Such frames
-(``success`` 0) are stored as zeros with ``valid`` false.
+A frame without a face is not zero in OpenFace's output: pose, landmarks and shape keep numbers, the action units for
+some frames. Such frames (``success`` 0) are stored as zeros with ``valid`` false.
 """
 
 from __future__ import annotations

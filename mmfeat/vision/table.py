@@ -103,7 +103,8 @@ def read_table(path: Path, choose: Choose, *, loader: Loader = "compiled") -> Ta
 
     Cells are separated by ``,``, ``;`` or tabulators; names and cells may have spaces around them; lines end with
     ``\n``, ``\r\n`` or ``\r``; the text is utf-8 or, with its mark in front, utf-16. Empty cells are NaN. A last
-    row that lacks cells, or whose last cell is empty, is left out: the program was interrupted while it wrote it.
+    row that lacks cells, or whose last cell is empty or begun, is left out: the program was interrupted while it
+    wrote it.
 
     Args:
         path: the file.
@@ -179,9 +180,10 @@ def foreign_line(text: Text, line: int, n_cell: int) -> ClipError:
     )
 
 
-def is_cut_off(text: Text, last_line: bytes) -> bool:
-    """Return whether a last line of all its separators has no last cell."""
-    return bool(text.header[-1]) and last_line.rstrip(b" \r\n").endswith(text.separator.encode())
+def is_cut_off(text: Text, last_line: bytes, *, is_ended: bool) -> bool:
+    """Return whether a last line of all its separators has no last cell, or ends inside it without a newline."""
+    cell = last_line.rpartition(text.separator.encode())[2]
+    return bool(text.header[-1]) and (not cell.strip(BLANK) or (not is_ended and number(cell) is None))
 
 
 def _read_text(path: Path) -> Text:
@@ -191,7 +193,7 @@ def _read_text(path: Path) -> Text:
         message = f"{path}: expected a file that can be read, got {error.strerror!r}; look what became of it"
         raise ClipError(message, StreamStatus.DECODE_ERROR) from error
     begin = len(_UTF8_MARK) if data[: len(_UTF8_MARK)].tobytes() == _UTF8_MARK else 0
-    line = data[begin:stop][:_MAX_HEADER].tobytes().partition(b"\n")[0]
+    line = _first_line(data[begin:stop])
     separator, header = _names(line)
     if not any(header):
         raise ClipError(f"{path}: expected an OpenFace csv, got an empty file", StreamStatus.EMPTY)
@@ -211,11 +213,18 @@ def _read_bytes(path: Path) -> tuple[ByteArray, int]:
     if data[:2].tobytes() in _UTF16_MARKS:
         return _padded(data[:stop].tobytes().decode("utf-16", errors="replace").encode())
     if not (data[: min(stop, _MAX_HEADER)] == ord("\n")).any():
-        return _padded(data[:stop].tobytes().replace(b"\r", b"\n"))
+        return _padded(data[:stop].tobytes())
     return data, stop
 
 
+def _first_line(data: ByteArray) -> bytes:
+    start = data[:_MAX_HEADER].tobytes()
+    return (start if b"\n" in start else data.tobytes()).partition(b"\n")[0]
+
+
 def _padded(content: bytes) -> tuple[ByteArray, int]:
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
     return np.frombuffer(content + b"\n" * PADDING, dtype=np.uint8), len(content)
 
 
@@ -223,7 +232,7 @@ def _padded(content: bytes) -> tuple[ByteArray, int]:
 def _names(line: bytes) -> tuple[str, tuple[str, ...]]:
     """Return the separator and the names of a header."""
     text = line.decode("utf-8", errors="replace")
-    separator = next((mark for mark in ";\t" if mark in text), ",")
+    separator = max(",;\t", key=text.count)
     return separator, tuple(name.strip().strip('"') for name in text.split(separator))
 
 

@@ -12,6 +12,7 @@ from mmfeat.types import BoolArray, Float64Array, StreamStatus
 from mmfeat.vision.table import Table
 
 _MAX_FRAME_RATE_HZ = 10_000.0  # faster cameras are damaged numbers
+_ROUNDING_S = 0.001  # OpenFace writes timestamps with three decimals
 _MAX_FRAMES = 100_000_000
 
 
@@ -46,7 +47,8 @@ def timeline(table: Table, rows: BoolArray, frame_rate_hz: float | None) -> Time
         frame_rate_hz: the clock of files whose timestamps are missing or all 0.
 
     Raises:
-        ClipError: no clock, frame numbers that do not count up, timestamps that go back or are no numbers.
+        ClipError: no clock, frame numbers that do not count up, or faster than any camera, timestamps that go back, are
+            negative or no numbers.
     """
     if "frame" not in table:
         clock = _row_clock(table, frame_rate_hz)[rows]
@@ -55,7 +57,6 @@ def timeline(table: Table, rows: BoolArray, frame_rate_hz: float | None) -> Time
     first = min(1, int(frames.min()))
     own = frames[rows] - first
     n_frame = int(frames.max()) - first + 1
-    _check_length(table, n_frame, frame_rate_hz)
     return Timeline(times_s=_frame_clock(table, frames - first, n_frame, frame_rate_hz), places=own)
 
 
@@ -64,7 +65,15 @@ def has_clock(table: Table) -> bool:
 
     Source: OpenFace 2.2, ``SequenceCapture::CaptureThread``.
     """
-    return "timestamp" in table and (table.n_row == 1 or bool((table["timestamp"] != 0).any()))
+    return "timestamp" in table and (_is_first_frame(table) or bool((table["timestamp"] != 0).any()))
+
+
+def _is_first_frame(table: Table) -> bool:
+    """Return whether there is nothing but the first frame, which is at 0 s on any clock."""
+    if "frame" not in table:
+        return table.n_row == 1
+    frames = table["frame"]
+    return bool((frames == frames[0]).all() and frames[0] <= 1)
 
 
 def _row_clock(table: Table, frame_rate_hz: float | None) -> Float64Array:
@@ -79,13 +88,16 @@ def _frame_clock(
 ) -> Float64Array:
     """Return the time of each frame from the rows of all faces."""
     if not has_clock(table):
+        _check_count(table, n_frame)
         return np.arange(n_frame, dtype=np.float64) / _rate(table, frame_rate_hz)
     known, row = np.unique(places, return_index=True)
+    _check_finite(table, table["timestamp"])
     times_s = _checked(table, table["timestamp"][row])
     if known.size == n_frame:
         return times_s
     if known[0] > 0:
         known, times_s = np.append(0, known), np.append(0.0, times_s)
+    _check_gaps(table, known, times_s)
     return np.asarray(np.interp(np.arange(n_frame), known, times_s))
 
 
@@ -103,14 +115,20 @@ def _frame_numbers(table: Table, rows: BoolArray) -> npt.NDArray[np.int64]:
     return frames
 
 
-def _check_length(table: Table, n_frame: int, frame_rate_hz: float | None) -> None:
-    """Refuse a frame number that no clock explains: it would make millions of frames of a single damaged cell."""
-    if has_clock(table):
-        limit = table.n_row + _MAX_FRAME_RATE_HZ * (1.0 + float(np.nan_to_num(table["timestamp"]).max()))
-    else:
-        limit = 1_000.0 * table.n_row + 100_000
-    if n_frame > limit:
-        raise _refused(table, f"frame numbers that fit the time, got frame {n_frame} of {table.n_row} rows")
+def _check_count(table: Table, n_frame: int) -> None:
+    """Refuse a frame number that would make millions of frames of a single damaged cell."""
+    if n_frame > 1_000 * table.n_row + 100_000:
+        raise _refused(table, f"frame numbers that fit the rows, got frame {n_frame} in {table.n_row} rows")
+
+
+def _check_gaps(table: Table, places: npt.NDArray[np.int64], times_s: Float64Array) -> None:
+    """Refuse frame numbers that no camera reaches in their time: a damaged one would make thousands of frames."""
+    n_frame, gap_s = np.diff(places), np.diff(times_s)
+    found = np.flatnonzero(n_frame > 1 + _MAX_FRAME_RATE_HZ * (gap_s + _ROUNDING_S))
+    if found.size:
+        first = found[0]
+        span = f"{n_frame[first]} frames from {times_s[first]:g} to {times_s[first + 1]:g} s"
+        raise _refused(table, f"frame numbers that fit the time, got {span}")
 
 
 def _rate(table: Table, frame_rate_hz: float | None) -> float:
@@ -124,9 +142,18 @@ def _rate(table: Table, frame_rate_hz: float | None) -> float:
 
 
 def _checked(table: Table, times_s: Float64Array) -> Float64Array:
-    if not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
-        raise _refused(table, f"timestamps in seconds that never go back, got {times_s[0]} … {times_s[-1]}")
+    _check_finite(table, times_s)
+    found = np.flatnonzero(np.diff(times_s) < 0)
+    if found.size:
+        found_s = times_s[found[0] : found[0] + 2]
+        raise _refused(table, f"timestamps in seconds that never go back, got {found_s[1]:g} after {found_s[0]:g}")
     return times_s
+
+
+def _check_finite(table: Table, times_s: Float64Array) -> None:
+    known = np.isfinite(times_s) & (times_s >= 0)
+    if not known.all():
+        raise _refused(table, f"timestamps in seconds from 0 on, got {times_s[~known][0]:g}")
 
 
 def _refused(table: Table, what: str) -> ClipError:

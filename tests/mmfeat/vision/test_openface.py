@@ -207,11 +207,13 @@ def test_a_missing_file_is_a_missing_source(tmp_path):
     assert "expected an OpenFace csv, found none; correct the path" in str(error)
 
 
-@pytest.mark.parametrize("cell", ["9.0", "nan"])
-def test_timestamps_that_go_back_or_are_no_numbers_are_refused(written, cell):
+@pytest.mark.parametrize(
+    ("cell", "message"), [("9.0", "that never go back, got 0.16 after 9"), ("nan", "from 0 on, got nan")]
+)
+def test_timestamps_that_go_back_or_are_no_numbers_are_refused(written, cell, message):
     error = refusal(change(written, "timestamp", 3, cell))
     assert error.status is StreamStatus.DECODE_ERROR
-    assert "expected timestamps in seconds that never go back" in str(error)
+    assert f"expected timestamps in seconds {message}; run FeatureExtraction again" in str(error)
 
 
 @pytest.mark.parametrize(
