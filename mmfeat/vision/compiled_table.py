@@ -41,7 +41,7 @@ def _check_bad_line(text: Text, begin: int, end: int, n_cell: int) -> None:
 
 def _with_odd_cells(text: Text, scan: Scan, wanted: npt.NDArray[np.int64], n_row: int) -> Float64Array:
     """Return the values of the first rows, with the cells that are not plain numbers."""
-    foreign = []
+    foreign: list[tuple[int, int, bytes]] = []
     for row, column, begin, end in scan.odd[scan.odd[:, 0] < n_row].tolist():
         cell = text.data[begin:end].tobytes()
         value = number(cell)
