@@ -14,6 +14,8 @@ from mmfeat.images import EncodedFrames
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
 from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, read_frames, read_openface_csv
 
+_LATE_S = 0.1  # a picture that begins later is worth a note
+
 
 def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
     """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception."""
@@ -43,7 +45,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
     if source is not None and "audio" in config.streams:
         attempt("audio", sound)
     if (openface := entry.openface) is not None and "vision" in config.streams:
-        attempt("vision", lambda: _faces(openface, config.openface))
+        attempt("vision", lambda: _in_sounds_time(_faces(openface, config.openface), entry.video))
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
         attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames)))
@@ -74,6 +76,22 @@ def _faces(path: Path, config: OpenFaceConfig) -> FrameFeatures:
             StreamStatus.DECODE_ERROR,
         )
     return features
+
+
+def _in_sounds_time(features: FrameFeatures, video: Path | None) -> FrameFeatures:
+    """Return the features with times from the start of the video's container, where its sound begins.
+
+    OpenFace counts from the first frame; some videos show it later than they begin.
+    """
+    try:
+        offset_s = picture_offset_s(video) if video is not None else 0.0
+    except ClipError:  # the other streams say so
+        offset_s = 0.0
+    if not offset_s:
+        return features
+    note = f"{video}: the picture begins {offset_s:.3f} s after the sound; so do the times of vision"
+    notes = (*features.notes, note) if offset_s >= _LATE_S else features.notes
+    return replace(features, times_s=features.times_s + offset_s, notes=notes)
 
 
 def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: FrameConfig) -> FrameFeatures | None:

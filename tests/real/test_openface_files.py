@@ -11,7 +11,7 @@ import pytest
 
 from mmfeat import ClipError, OpenFaceConfig, StreamStatus, read_audio, read_openface_csv
 from mmfeat.vision import GROUPS, OPENFACE_COLUMNS
-from mmfeat.vision.openface import fit_to_file, is_version_1
+from mmfeat.vision.openface import fit_to_files, is_version_1
 from mmfeat.vision.table import read_header, read_table
 
 pytestmark = [
@@ -308,7 +308,7 @@ def test_a_file_of_version_1_gives_its_427_columns(data):
     features = read_openface_csv(path)
     assert features.values.shape == (608, 427)
     assert features.valid.all()
-    assert fit_to_file(OpenFaceConfig(), [path]).feature_names == features.names
+    assert fit_to_files(OpenFaceConfig(), [path]).feature_names == features.names
     written = raw(path)
     np.testing.assert_array_equal(features.values, written[list(features.names)].to_numpy(np.float32))
     assert "are missing, first 'eye_lmk_x_0'" in str(refusal(path, OpenFaceConfig(groups=("eye-2d",))))
