@@ -12,7 +12,7 @@ from mmfeat.build_config import BuildConfig
 from mmfeat.errors import ClipError, InputError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
-from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, read_frames, read_openface_csv
+from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, picture_offset_s, read_frames, read_openface_csv
 
 _LATE_S = 0.1  # a picture that begins later is worth a note
 
@@ -30,7 +30,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
             status = getattr(error, "status", StreamStatus.DECODE_ERROR)
             failures.append(StreamFailure(stream=name, status=status, message=str(error)))
         except Exception as error:  # whatever one clip does to a tool, the others go on
-            if isinstance(error.__cause__, KeyboardInterrupt):  # compiled code turns Ctrl-C into a SystemError
+            if _is_interrupt(error):
                 raise KeyboardInterrupt from error
             message = f"{type(error).__name__}: {error}"
             failures.append(StreamFailure(stream=name, status=StreamStatus.TOOL_FAILED, message=message))
@@ -62,6 +62,12 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
 def frames_config(config: BuildConfig) -> FrameConfig | None:
     """Return the settings of the frames, None where no frames are wanted."""
     return config.frames if "frames" in config.streams else None
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Return whether Ctrl-C is behind an error: compiled code turns it into a SystemError, or a chain of them."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt) or (cause is not None and _is_interrupt(cause))
 
 
 def _faces(path: Path, config: OpenFaceConfig) -> FrameFeatures:

@@ -63,7 +63,7 @@ def picture_offset_s(path: Path) -> float:
     with open_video(path) as (container, stream):
         if stream.start_time is None or container.start_time is None:
             return 0.0
-        return max(0.0, float(stream.start_time * stream.time_base) - container.start_time / 1e6)
+        return max(0.0, float(stream.start_time * stream.time_base) - float(container.start_time) / 1e6)
 
 
 def rate_of(stream: Any) -> float:
