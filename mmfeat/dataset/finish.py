@@ -1,0 +1,58 @@
+"""The last steps of every new dataset file: its hash, a flush to disk, a rename. It appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.errors import InputError, OutputExistsError
+
+_SUFFIXES = (".h5", ".hdf5")  # a damaged dataset may be replaced; a manifest named by mistake may not
+UNFINISHED = "dataset.h5"
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path at which no dataset file can be made.
+
+    Raises:
+        OutputExistsError: the file exists and ``overwrite`` is false.
+        InputError: what is there is no dataset file.
+    """
+    if path.exists() and not overwrite:
+        raise OutputExistsError(path)
+    if path.is_file() and path.suffix not in _SUFFIXES and not h5py.is_hdf5(path):
+        raise InputError(f"{path}: expected a dataset file to replace, got another file; choose another name")
+
+
+@contextmanager
+def unfinished_file(folder: Path, output: Path, *, mode: str = "w") -> Iterator[h5py.File]:
+    """Open the file that grows in ``folder``; when the block ends it gets its hash and then the name ``output``.
+
+    Args:
+        folder: the part folder of the output.
+        output: the finished file; replaced if it is there.
+        mode: ``w`` makes a new file, ``r+`` changes the one that was put into the folder.
+    """
+    unfinished = folder / UNFINISHED
+    with h5py.File(unfinished, mode, libver=("v108", "v110")) as file:
+        yield file
+        file.attrs["content_sha256"] = content_sha256(file)
+    with unfinished.open("rb") as handle:
+        os.fsync(handle.fileno())
+    unfinished.replace(output)
+    _flush_folder(output.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name survive a power cut, where the system can do that."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
