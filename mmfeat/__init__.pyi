@@ -43,6 +43,7 @@ from .dataset import (
     format_description as format_description,
     join_datasets as join_datasets,
     merge_datasets as merge_datasets,
+    read_ids as read_ids,
     split_dataset as split_dataset,
     subset_dataset as subset_dataset,
     validate as validate,

@@ -8,7 +8,7 @@ from mmfeat.dataset.merge import merge_datasets
 from mmfeat.dataset.reader import DatasetReader, LabelTable
 from mmfeat.dataset.schemes import SplitConfig
 from mmfeat.dataset.split import SplitReport, split_dataset
-from mmfeat.dataset.subset import subset_dataset
+from mmfeat.dataset.subset import read_ids, subset_dataset
 from mmfeat.dataset.validate import validate
 from mmfeat.dataset.writer import DatasetInfo, DatasetWriter, LabelInfo
 
@@ -26,6 +26,7 @@ __all__ = [
     "format_description",
     "join_datasets",
     "merge_datasets",
+    "read_ids",
     "split_dataset",
     "subset_dataset",
     "validate",

@@ -85,7 +85,7 @@ def assemble(
     *,
     event: Mapping[str, Any],
     overwrite: bool = False,
-    track: Track[int] = untracked,
+    track: Track[Any] = untracked,
     notes: Sequence[str] = (),
     details: Mapping[str, Any] | None = None,
 ) -> CopyReport:
@@ -110,7 +110,7 @@ def assemble(
     attributes, found = _attributes(sources)
     folder = PartFolder(output, "")
     try:
-        with unfinished_file(folder.path, output) as file:
+        with unfinished_file(folder.path, output, track=track) as file:
             _store_root(file, output.stem, attributes)
             ragged = _store(file, parts, output, track)
             n_clip = int(file["/clips/id"].shape[0])
@@ -173,7 +173,7 @@ def _store_root(file: h5py.File, name: str, attributes: Mapping[str, str]) -> No
     file.attrs.update({key: value for key, value in attributes.items() if value})
 
 
-def _store(file: h5py.File, parts: Sequence[Part], output: Path, track: Track[int]) -> list[RaggedCopy]:
+def _store(file: h5py.File, parts: Sequence[Part], output: Path, track: Track[Any]) -> list[RaggedCopy]:
     """Store everything that comes from the parts: first what has to agree, at last the frames."""
     n_clip = max(part.place.stop for part in parts)
     ragged = {path: RaggedCopy(path, n_clip) for path in _firsts(parts) if is_ragged(path)}

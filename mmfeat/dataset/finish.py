@@ -11,6 +11,7 @@ import h5py
 
 from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.errors import InputError, OutputExistsError
+from mmfeat.types import Track, untracked
 
 _SUFFIXES = (".h5", ".hdf5")  # a damaged dataset may be replaced; a manifest named by mistake may not
 UNFINISHED = "dataset.h5"
@@ -30,18 +31,21 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def unfinished_file(folder: Path, output: Path, *, mode: str = "w") -> Iterator[h5py.File]:
+def unfinished_file(
+    folder: Path, output: Path, *, mode: str = "w", track: Track[str] = untracked
+) -> Iterator[h5py.File]:
     """Open the file that grows in ``folder``; when the block ends it gets its hash and then the name ``output``.
 
     Args:
         folder: the part folder of the output.
         output: the finished file; replaced if it is there.
         mode: ``w`` makes a new file, ``r+`` changes the one that was put into the folder.
+        track: shows progress over the objects that are hashed.
     """
     unfinished = folder / UNFINISHED
     with h5py.File(unfinished, mode, libver=("v108", "v110")) as file:
         yield file
-        file.attrs["content_sha256"] = content_sha256(file)
+        file.attrs["content_sha256"] = content_sha256(file, track)
     with unfinished.open("rb") as handle:
         os.fsync(handle.fileno())
     unfinished.replace(output)

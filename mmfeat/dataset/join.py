@@ -29,7 +29,7 @@ def join_datasets(
     how: How = "strict",
     overwrite: bool = False,
     verify: bool = True,
-    track: Track[int] = untracked,
+    track: Track[Any] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> CopyReport:
     """Unite streams, labels and splits of the same clips by id; the order is that of the first file.
@@ -56,7 +56,7 @@ def join_datasets(
     output = Path(output)
     if len(paths) < 2:
         raise InputError(f"{output}: expected at least two dataset files to join, got {len(paths)}")
-    sources = open_sources(paths, verify=verify)
+    sources = open_sources(paths, verify=verify, track=track)
     unmatched = _unmatched(sources)
     if how == "strict":
         _refuse(output, "the files have different clips; choose --how inner or left", _told(unmatched))

@@ -22,7 +22,7 @@ def merge_datasets(
     allow_missing: bool = False,
     overwrite: bool = False,
     verify: bool = True,
-    track: Track[int] = untracked,
+    track: Track[Any] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> CopyReport:
     """Unite files with the same streams and different clips; the order is that of the files, then of their clips.
@@ -57,7 +57,7 @@ def merge_datasets(
     output = Path(output)
     if not paths:
         raise InputError(f"{output}: expected at least one dataset file to merge, got none")
-    sources = open_sources(paths, verify=verify)
+    sources = open_sources(paths, verify=verify, track=track)
     faults = [*([] if allow_missing else _missing_streams(sources)), *_all_differences(sources), *_doubled(sources)]
     if faults:
         raise InputError(list_faults(f"{output}: the files cannot be merged", faults, most=_MOST_FAULTS))

@@ -97,14 +97,14 @@ def make_schemes(name: str, columns: ClipColumns, config: SplitConfig) -> list[S
         return _one_speaker_out(name, columns, config)
     if config.k_fold is not None:
         return _folds(name, columns, config)
-    parts = deal(_groups(columns, config.by), config.fractions, seed=config.seed, strata=columns.strata)
+    parts = deal(_groups(columns, config.by), config.fractions, seed=config.seed, strata=columns.strata, unit=config.by)
     return [Scheme(name=name, parts=parts.astype(np.uint8), source=_told(config, f"fractions {config.fractions}"))]
 
 
 def _folds(name: str, columns: ClipColumns, config: SplitConfig) -> list[Scheme]:
     assert config.k_fold is not None, "asked for"
     groups = _groups(columns, config.by)
-    folds = deal(groups, [1.0] * config.k_fold, seed=config.seed, strata=columns.strata)
+    folds = deal(groups, [1.0] * config.k_fold, seed=config.seed, strata=columns.strata, unit=config.by)
     return [
         Scheme(
             name=f"{name}-{fold}",

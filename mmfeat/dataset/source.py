@@ -6,7 +6,7 @@ Sources are not kept open, so that thousands of shards can be united at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.dataset.schema import FORMAT_VERSION
 from mmfeat.dataset.validate import validate
 from mmfeat.errors import InputError, SchemaError
+from mmfeat.types import Track, untracked
 
 _KINDS = {"labels": "label", "splits": "split scheme", "streams": "stream"}
 _RAGGED = ("streams", "words")
@@ -80,7 +81,7 @@ class Source:
             yield file
 
 
-def open_source(path: Path | str, *, verify: bool = True) -> Source:
+def open_source(path: Path | str, *, verify: bool = True, track: Track[str] = untracked) -> Source:
     """Return a dataset file after a check of its tables, and of its content where ``verify`` is true.
 
     Without the check a damaged value would be copied and get a hash that calls it sound.
@@ -99,7 +100,7 @@ def open_source(path: Path | str, *, verify: bool = True) -> Source:
         if _minor(stored_version) > _minor(FORMAT_VERSION):
             message = f"{path}: expected format version {FORMAT_VERSION}, got {stored_version!r}, of which a part would"
             raise SchemaError(f"{message} be lost; update mmfeat")
-        if verify and content_sha256(file) != file.attrs["content_sha256"]:
+        if verify and content_sha256(file, track) != file.attrs["content_sha256"]:
             message = f"{path}: expected the content of its hash, it was changed or damaged; make it anew"
             raise SchemaError(f"{message}, or take it as it is with --no-verify")
         return Source(
@@ -114,9 +115,11 @@ def open_source(path: Path | str, *, verify: bool = True) -> Source:
         )
 
 
-def open_sources(paths: Iterable[Path | str], *, verify: bool = True) -> list[Source]:
+def open_sources(
+    paths: Sequence[Path | str], *, verify: bool = True, track: Track[Path | str] = untracked
+) -> list[Source]:
     """Return several files, checked; see ``open_source``."""
-    return [open_source(path, verify=verify) for path in paths]
+    return [open_source(path, verify=verify) for path in track(paths, len(paths), "files")]
 
 
 def kind_of(path: str) -> str:

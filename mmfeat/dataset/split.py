@@ -23,6 +23,7 @@ from mmfeat.dataset.schemes import ClipColumns, Scheme, SplitConfig, make_scheme
 from mmfeat.dataset.source import Source, open_source, texts
 from mmfeat.dataset.tables import make_scheme, store_texts
 from mmfeat.errors import InputError
+from mmfeat.types import Track, untracked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ def split_dataset(
     output: Path | str | None = None,
     overwrite: bool = False,
     verify: bool = True,
+    track: Track[str] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> SplitReport:
     """Add a split scheme to a dataset file, or several: ``NAME-0``, ``NAME-1``, … for folds and speakers.
@@ -66,6 +68,7 @@ def split_dataset(
         output: write a new file instead of changing this one.
         overwrite: replace schemes of the same name, and an existing output.
         verify: recompute the content hash of the file first; without it damage goes unnoticed.
+        track: shows progress over the objects of the file that are hashed.
         origin: what the provenance event says of where the request comes from.
 
     Raises:
@@ -85,13 +88,13 @@ def split_dataset(
     started = datetime.now(UTC)
     if output is not None:
         check_output(Path(output), overwrite=overwrite)
-    source = open_source(path, verify=verify)
+    source = open_source(path, verify=verify, track=track)
     with source.opened() as file:
         columns = _columns(source, file, config)
     schemes = _made(source, name, columns, config)
     _refuse_known(source, schemes, overwrite=overwrite)
     target = Path(output) if output is not None else source.path.resolve()
-    with _copied(source, target) as file:
+    with _copied(source, target, track) as file:
         for scheme in schemes:
             _store(file, scheme, columns)
         settings = {**asdict(config), "table": config.table.name if config.table else None}
@@ -103,13 +106,13 @@ def split_dataset(
 
 
 @contextmanager
-def _copied(source: Source, output: Path) -> Iterator[h5py.File]:
+def _copied(source: Source, output: Path, track: Track[str]) -> Iterator[h5py.File]:
     """Open a copy of a file for changes; it takes the name of the output when the block ends."""
     folder = PartFolder(output, "")
     try:
         with source.opened():
             shutil.copy(source.path, folder.path / UNFINISHED)
-        with unfinished_file(folder.path, output, mode="r+") as file:
+        with unfinished_file(folder.path, output, mode="r+", track=track) as file:
             yield file
     except OSError as error:
         message = f"{output}: expected to write the file: {error}; make room, or name another file with --out"
@@ -122,8 +125,7 @@ def _made(source: Source, name: str, columns: ClipColumns, config: SplitConfig) 
     try:
         return make_schemes(name, columns, config)
     except InputError as error:
-        error.add_note(f"in {source.path}")
-        raise
+        raise InputError(f"{source.path}: {error}") from error
 
 
 def _columns(source: Source, file: h5py.File, config: SplitConfig) -> ClipColumns:

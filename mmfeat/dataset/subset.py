@@ -31,7 +31,7 @@ def subset_dataset(
     head: int | None = None,
     overwrite: bool = False,
     verify: bool = True,
-    track: Track[int] = untracked,
+    track: Track[Any] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> CopyReport:
     """Copy the clips that meet every condition into a new file, in the order of the old one.
@@ -56,7 +56,7 @@ def subset_dataset(
         SchemaError: the file breaks a rule of the format, or was damaged.
         OutputExistsError: the output exists and ``overwrite`` is false.
     """
-    source = open_source(path, verify=verify)
+    source = open_source(path, verify=verify, track=track)
     taken = _taken_streams(source, streams)
     with source.opened() as file:
         conditions = [
@@ -83,6 +83,22 @@ def subset_dataset(
         track=track,
         details=facts,
     )
+
+
+def read_ids(text: str) -> list[str]:
+    """Return the clip ids of a file, one a line, or those that stand in the text with commas between them.
+
+    Raises:
+        InputError: the text is the name of a file (.txt) that cannot be read.
+    """
+    path = Path(text)
+    if path.suffix != ".txt" and not path.is_file():
+        return [name.strip() for name in text.split(",") if name.strip()]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a text file (utf-8) with a clip id on each line: {error}") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _word(choice: Split | StreamStatus | None) -> str | None:
