@@ -112,8 +112,8 @@ def failures_of(source: h5py.File, part: Part) -> Iterator[tuple[int, tuple[str,
 
 
 def store_failures(file: h5py.File, failures: Sequence[tuple[int, tuple[str, ...]]]) -> None:
-    """Write the failures in the order of the clips."""
-    ordered = [failure for _, failure in sorted(failures, key=lambda entry: entry[0])]
+    """Write the failures in the order of the clips, those of a clip in the order of the streams' names."""
+    ordered = [failure for _, failure in sorted(failures, key=lambda entry: (entry[0], entry[1][1]))]
     for index, name in enumerate(_FAILURES):
         store_texts(file, f"/failures/{name}", [failure[index] for failure in ordered])
 

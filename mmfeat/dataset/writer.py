@@ -260,7 +260,10 @@ class DatasetWriter:
             attributes["height"], attributes["width"] = np.int64(spool.info.height), np.int64(spool.info.width)
 
     def _store_failures(self, file: h5py.File) -> None:
-        rows = [(clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures]
+        def by_stream(clip: ClipFeatures) -> list[StreamFailure]:
+            return sorted(clip.failures, key=lambda failure: failure.stream)
+
+        rows = [(clip.entry.clip_id, failure) for clip in self._clips for failure in by_stream(clip)]
         self._put(file, "/failures/clip_id", [clip_id for clip_id, _ in rows])
         self._put(file, "/failures/stage", [failure.stream for _, failure in rows])
         self._put(file, "/failures/code", [failure.status.name.lower() for _, failure in rows])
