@@ -42,6 +42,7 @@ from mmfeat.types import Track, untracked
 
 _MANY_LANGUAGES = "mul"  # the word of BCP 47
 _MOST_FAULTS = 200
+_SPARE = 1 << 20  # bytes for HDF5's own notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +109,18 @@ def assemble(
     started = datetime.now(UTC)
     sources = list({part.source.path: part.source for part in parts}.values())
     attributes, found = _attributes(sources)
+    n_clip = max(part.place.stop for part in parts)
     folder = PartFolder(output, "")
     try:
-        with unfinished_file(folder.path, output, track=track) as file:
+        ragged = _measured(parts, n_clip)
+        n_byte = (
+            sum(copy.size for copy in ragged.values()) + 2 * sum(source.n_table_byte for source in sources) + _SPARE
+        )
+        with unfinished_file(folder.path, output, n_byte=n_byte, track=track) as file:
             _store_root(file, output.stem, attributes)
-            ragged = _store(file, parts, output, track)
-            n_clip = int(file["/clips/id"].shape[0])
+            _make_tables(file, parts, n_clip)
+            _fill_tables(file, parts, output)
+            _copy_frames(file, parts, ragged, track)
             store_texts(file, "/provenance/events", [*_events(sources), _event(event, sources, started, n_clip)])
     except OSError as error:
         raise InputError(f"{output}: expected to write the file: {error}; make room or choose another place") from error
@@ -123,7 +130,7 @@ def assemble(
         path=output,
         action=str(event["action"]),
         n_clip=n_clip,
-        n_ok={copy.path.rpartition("/")[2]: copy.n_ok for copy in ragged if kind_of(copy.path) == "streams"},
+        n_ok={copy.path.rpartition("/")[2]: copy.n_ok for copy in ragged.values() if kind_of(copy.path) == "streams"},
         inputs=tuple(source.path for source in sources),
         notes=(*notes, *found),
         details=details or {},
@@ -173,23 +180,23 @@ def _store_root(file: h5py.File, name: str, attributes: Mapping[str, str]) -> No
     file.attrs.update({key: value for key, value in attributes.items() if value})
 
 
-def _store(file: h5py.File, parts: Sequence[Part], output: Path, track: Track[Any]) -> list[RaggedCopy]:
-    """Store everything that comes from the parts: first what has to agree, at last the frames."""
-    n_clip = max(part.place.stop for part in parts)
+def _measured(parts: Sequence[Part], n_clip: int) -> dict[str, RaggedCopy]:
+    """Return each stream of the new file with the sizes that the sources say."""
     ragged = {path: RaggedCopy(path, n_clip) for path in _firsts(parts) if is_ragged(path)}
-    _make_tables(file, parts, n_clip)
-    _fill_tables(file, parts, output)
     for part in parts:
         with part.source.opened() as source:
             for path in filter(is_ragged, part.paths):
                 ragged[path].measure(source, part.rows, part.first)
+    return ragged
+
+
+def _copy_frames(file: h5py.File, parts: Sequence[Part], ragged: Mapping[str, RaggedCopy], track: Track[Any]) -> None:
     for path, part in _firsts(parts).items():
         if is_ragged(path):
             with part.source.opened() as source:
                 ragged[path].make(file, source)
     blocks = chain.from_iterable(_fill_frames(part, ragged) for part in parts)
     deque(track(blocks, sum(copy.n_block for copy in ragged.values()), "blocks"), maxlen=0)
-    return list(ragged.values())
 
 
 def _firsts(parts: Sequence[Part]) -> dict[str, Part]:

@@ -183,8 +183,13 @@ def same_rows(one: Reader, runs: Runs, other: Reader, other_runs: Runs) -> bool:
     return all(np.array_equal(block, other_block) for block, other_block in pairs)
 
 
+def row_bytes(reader: Reader) -> int:
+    """Return the size of a row in memory."""
+    return reader.dtype.itemsize * int(np.prod(reader.row_shape))
+
+
 def _rows_per_block(reader: Reader) -> int:
-    return max(1, _BLOCK_BYTES // max(1, reader.dtype.itemsize * int(np.prod(reader.row_shape))))
+    return max(1, _BLOCK_BYTES // max(1, row_bytes(reader)))
 
 
 def _place(dataset: h5py.Dataset) -> int | None:

@@ -23,6 +23,7 @@ from mmfeat.dataset.columns import (
     copy_ends,
     copy_rows,
     n_block,
+    row_bytes,
     rows_at,
     united,
 )
@@ -45,6 +46,8 @@ class RaggedCopy:
     Args:
         path: of the group, the same in all files.
         n_clip: clips of the new file; those that no source gives have no frames and were not requested.
+        n_block: blocks that are to be copied, as far as they are measured.
+        size: bytes of its columns, as far as they are measured.
     """
 
     path: str
@@ -52,6 +55,7 @@ class RaggedCopy:
     lengths: IntArray = field(init=False)
     status: npt.NDArray[np.uint8] = field(init=False)
     n_block: int = 0
+    size: int = 0
     _n_byte: int = 0
     _next_byte: int = 0
     _target: h5py.Group | None = None
@@ -80,6 +84,7 @@ class RaggedCopy:
             self.status[place][there] = group["status"][:][rows[there]]
         for name, reader, runs in frame_columns(group, rows):
             self.n_block += n_block(reader, runs)
+            self.size += runs.n_row * row_bytes(reader)
             self._n_byte += runs.n_row if name == _BYTES else 0
 
     def make(self, file: h5py.File, source: h5py.File) -> None:

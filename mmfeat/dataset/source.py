@@ -37,6 +37,7 @@ class Source:
         attributes: of the root, as text.
         clip_ids: of all clips, in file order.
         clip_columns: paths of the columns of the clip table.
+        n_table_byte: bytes of the file that hold no frames.
         events: provenance events as JSON.
         groups: by the path of each stream, label and scheme, what has to be equal where two files have it.
         notes_on: by the same paths, where it comes from (``source``); may differ.
@@ -47,6 +48,7 @@ class Source:
     attributes: Mapping[str, str]
     clip_ids: tuple[str, ...]
     clip_columns: tuple[str, ...]
+    n_table_byte: int
     events: tuple[str, ...]
     groups: Mapping[str, Mapping[str, Any]]
     notes_on: Mapping[str, str]
@@ -109,6 +111,7 @@ def open_source(path: Path | str, *, verify: bool = True, track: Track[str] = un
             attributes={name: str(value) for name, value in file.attrs.items()},
             clip_ids=tuple(texts(file["/clips/id"])),
             clip_columns=tuple(f"/clips/{name}" for name in file["clips"]),
+            n_table_byte=path.stat().st_size - _n_frame_byte(file),
             events=tuple(texts(file["/provenance/events"])),
             groups={place: _facts(item) for place, item in _items(file)},
             notes_on={place: str(item.attrs.get("source", "")) for place, item in _items(file)},
@@ -175,6 +178,11 @@ def _shown(value: Any, other: Any) -> str:
         place = next((i for i, (a, b) in enumerate(zip(value, other, strict=False)) if a != b), len(other))
         return f"{len(value)} long with {value[place]!r} at {place}" if place < len(value) else f"{len(value)} long"
     return repr(value)
+
+
+def _n_frame_byte(file: h5py.File) -> int:
+    groups = (item for place, item in _items(file) if is_ragged(place))
+    return sum(int(column.id.get_storage_size()) for group in groups for column in group.values())
 
 
 def _items(file: h5py.File) -> Iterator[tuple[str, Any]]:

@@ -94,7 +94,7 @@ def split_dataset(
     schemes = _made(source, name, columns, config)
     _refuse_known(source, schemes, overwrite=overwrite)
     target = Path(output) if output is not None else source.path.resolve()
-    with _copied(source, target, track) as file:
+    with _copied(source, target, sum(scheme.parts.nbytes for scheme in schemes), track) as file:
         for scheme in schemes:
             _store(file, scheme, columns)
         settings = {**asdict(config), "table": config.table.name if config.table else None}
@@ -106,13 +106,14 @@ def split_dataset(
 
 
 @contextmanager
-def _copied(source: Source, output: Path, track: Track[str]) -> Iterator[h5py.File]:
-    """Open a copy of a file for changes; it takes the name of the output when the block ends."""
+def _copied(source: Source, output: Path, n_byte: int, track: Track[str]) -> Iterator[h5py.File]:
+    """Open a copy of a file for changes by ``n_byte``; it takes the name of the output when the block ends."""
     folder = PartFolder(output, "")
     try:
         with source.opened():
             shutil.copy(source.path, folder.path / UNFINISHED)
-        with unfinished_file(folder.path, output, mode="r+", track=track) as file:
+        n_byte += source.stamp[1] + 2 * source.n_table_byte
+        with unfinished_file(folder.path, output, mode="r+", n_byte=n_byte, track=track) as file:
             yield file
     except OSError as error:
         message = f"{output}: expected to write the file: {error}; make room, or name another file with --out"

@@ -101,6 +101,12 @@ def test_every_clip_is_read_back_as_it_was(make, ids, tmp_path):
                         assert merged.status(stream)[first + row] is reader.status(stream)[row]
 
 
+def test_a_merged_file_is_no_larger_than_a_built_one(make, ids, tmp_path):
+    whole = make("whole.h5", ids)
+    merge_datasets([whole], tmp_path / "c.h5")
+    assert (tmp_path / "c.h5").stat().st_size <= whole.stat().st_size + 4096  # its event is one more
+
+
 def test_the_order_is_that_of_the_inputs(make, ids, tmp_path):
     paths = [make("a.h5", ids[:3]), make("b.h5", ids[3:5])]
     merge_datasets(paths[::-1], tmp_path / "c.h5")

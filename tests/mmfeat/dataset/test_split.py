@@ -280,6 +280,12 @@ def test_another_file_is_written_on_request_and_the_first_stays(corpus, tmp_path
     assert parts_of(sound(out), "mine").size == 120
 
 
+def test_the_file_grows_by_its_scheme_and_event_alone(corpus):
+    before = corpus.stat().st_size
+    split_dataset(corpus, "mine")
+    assert corpus.stat().st_size < before + 20_000
+
+
 def test_everything_else_in_the_file_stays(corpus, tmp_path):
     kept = shutil.copy(corpus, tmp_path / "kept.h5")
     split_dataset(corpus, "mine")
