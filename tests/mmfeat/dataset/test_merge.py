@@ -287,6 +287,28 @@ def test_an_input_that_changes_meanwhile_is_noticed(make, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5"]
 
 
+def test_a_second_writer_of_the_output_is_refused(make, tmp_path):
+    path = make("a.h5", ["x"])
+    tried = []
+
+    def meanwhile(items, total, description):
+        if description == "blocks":
+            with pytest.raises(InputError, match=r"c.h5: another process writes this file"):
+                merge_datasets([path], tmp_path / "c.h5")
+            tried.append(description)
+        yield from items
+
+    merge_datasets([path], tmp_path / "c.h5", track=meanwhile)
+    assert tried == ["blocks"]
+    sound(tmp_path / "c.h5")
+
+
+def test_everything_that_the_specification_has_is_copied():
+    """A new group of the specification has to be taken along by ``assemble`` before this list grows."""
+    known = {"", "clips", "failures", "labels", "provenance", "splits", "streams", "words"}
+    assert {rule.path.split("/")[1] for rule in schema.schema_rules()} <= known
+
+
 # Crashes and sizes
 
 PROGRAM = """
