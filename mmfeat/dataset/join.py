@@ -11,6 +11,7 @@ import numpy as np
 
 from mmfeat.dataset.assemble import CopyReport, assemble
 from mmfeat.dataset.columns import IntArray, same_rows
+from mmfeat.dataset.finish import check_output
 from mmfeat.dataset.ragged import frame_columns
 from mmfeat.dataset.source import Source, differences, is_ragged, open_sources, title_of
 from mmfeat.dataset.tables import Part
@@ -56,6 +57,7 @@ def join_datasets(
     output = Path(output)
     if len(paths) < 2:
         raise InputError(f"{output}: expected at least two dataset files to join, got {len(paths)}")
+    check_output(output, overwrite=overwrite)  # before minutes of reading
     sources = open_sources(paths, verify=verify, track=track)
     unmatched = _unmatched(sources)
     if how == "strict":

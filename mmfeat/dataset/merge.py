@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmfeat.dataset.assemble import CopyReport, assemble
+from mmfeat.dataset.finish import check_output
 from mmfeat.dataset.source import Source, differences, open_sources
 from mmfeat.dataset.tables import Part
 from mmfeat.errors import InputError, list_faults
@@ -57,6 +58,7 @@ def merge_datasets(
     output = Path(output)
     if not paths:
         raise InputError(f"{output}: expected at least one dataset file to merge, got none")
+    check_output(output, overwrite=overwrite)  # before minutes of reading
     sources = open_sources(paths, verify=verify, track=track)
     faults = [*([] if allow_missing else _missing_streams(sources)), *_all_differences(sources), *_doubled(sources)]
     if faults:

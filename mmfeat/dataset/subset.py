@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from mmfeat.dataset.assemble import CopyReport, assemble
+from mmfeat.dataset.finish import check_output
 from mmfeat.dataset.source import Source, kind_of, open_source
 from mmfeat.dataset.tables import Part
 from mmfeat.errors import InputError, list_faults
@@ -56,6 +57,7 @@ def subset_dataset(
         SchemaError: the file breaks a rule of the format, or was damaged.
         OutputExistsError: the output exists and ``overwrite`` is false.
     """
+    check_output(Path(output), overwrite=overwrite)  # before minutes of reading
     source = open_source(path, verify=verify, track=track)
     taken = _taken_streams(source, streams)
     with source.opened() as file:
