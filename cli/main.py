@@ -14,8 +14,10 @@ from .boundary import BoundaryGroup
 from .build import build, extract_audio
 from .frames import extract_frames
 from .inspect import describe, presets, validate
+from .merge import join, merge
 from .openface import parse_openface
 from .run import extract_wav, run_openface
+from .split import split, subset
 
 BUILT_IN = (
     build,
@@ -23,9 +25,13 @@ BUILT_IN = (
     extract_audio,
     extract_frames,
     extract_wav,
+    join,
+    merge,
     parse_openface,
     presets,
     run_openface,
+    split,
+    subset,
     validate,
 )
 

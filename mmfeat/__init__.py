@@ -6,6 +6,7 @@ The public names, by task:
 - read and extract: ``read_audio``, ``extract_audio``, ``read_openface_csv``, ``read_frames``
 - build: ``read_manifest``, ``resolve_build_config``, ``build_dataset``
 - the file: ``DatasetReader``, ``DatasetWriter``, ``validate``, ``describe``, ``write_contact_sheet``
+- files to files: ``merge_datasets``, ``join_datasets``, ``split_dataset``, ``subset_dataset``
 
 The names are listed in ``__init__.pyi`` and imported at first use, so that ``import mmfeat`` costs nothing.
 """

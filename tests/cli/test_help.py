@@ -23,9 +23,13 @@ COMMANDS = [
             "extract-audio",
             "extract-frames",
             "extract-wav",
+            "join",
+            "merge",
             "parse-openface",
             "presets",
             "run-openface",
+            "split",
+            "subset",
             "validate",
         )
     ),
