@@ -2,7 +2,8 @@
 
 The journal ``NAME.jsonl`` in the folder has one line for each finished clip, failures included. Outputs are made in
 the folder ``DIR.part`` beside it and renamed when they are whole, so no half-written file is ever seen under a final
-name. The line is written before the renaming: a file that no line speaks of is not ours.
+name. For each clip the old outputs are removed, then the line is written, then the new outputs are renamed: a file that
+no line speaks of is not ours, and a kill in between leaves a clip without its outputs, which is done again.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class RunFolder:
         return {(self.path / name).resolve() for record in self.last.values() for name in record["outputs"]}
 
     def commit(self, record: dict[str, Any], files: Mapping[str, Path], suffixes: Iterable[str]) -> None:
-        """Write a clip's line, remove what an earlier run made for it, and move its files to their names.
+        """Remove what an earlier run made for a clip, write its line, and move its files to their names.
 
         Args:
             record: the line; ``outputs`` is added to it.
@@ -107,11 +108,11 @@ class RunFolder:
         """
         name = str(record["clip_id"])
         record["outputs"] = {name + suffix: file.stat().st_size for suffix, file in files.items()}
+        for suffix in suffixes:
+            (self.path / (name + suffix)).unlink(missing_ok=True)
         self._journal.write(json.dumps(record) + "\n")
         self._journal.flush()
         self.last[name] = record
-        for suffix in suffixes:
-            (self.path / (name + suffix)).unlink(missing_ok=True)
         for suffix, file in files.items():
             target = self.path / (name + suffix)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -80,6 +80,28 @@ def test_a_kill_between_the_line_and_the_renaming_only_repeats_the_clip(entries,
     assert (tmp_path / "out/b.txt").read_text() == "b"
 
 
+@pytest.mark.parametrize("happens", ["before", "after"])
+@pytest.mark.parametrize("step", ["unlink", "replace"])
+def test_a_kill_never_leaves_an_old_output_of_the_same_size(entries, tmp_path, monkeypatch, step, happens):
+    run_jobs(entries, tmp_path / "out", copy, PLAN)
+    entries[1].video.write_text("B")
+    os.utime(entries[1].video, (1, 1))
+    real = getattr(Path, step)
+
+    def killed(path, *arguments, **options):
+        if happens == "after":
+            real(path, *arguments, **options)
+        if path.name in ("b.txt", "out"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(entries, tmp_path / "out", copy, PLAN)
+    monkeypatch.undo()
+    run_jobs(entries, tmp_path / "out", copy, PLAN)
+    assert (tmp_path / "out/b.txt").read_text() == "B"
+
+
 def test_what_a_killed_run_left_is_removed(entries, tmp_path):
     (tmp_path / "out.part/tmpold/000000").mkdir(parents=True)
     (tmp_path / "out.part/tmpold/000000/half.csv").touch()
