@@ -169,6 +169,7 @@ def _started(entries: Sequence[ClipEntry], folder: RunFolder, job: Job, plan: Ru
 def _attempt(job: Job, entry: ClipEntry, work: Path, plan: RunPlan) -> _Finished:
     source = _source(entry)
     work.mkdir()
+    stamp: list[int | str]
     try:
         stamp = source_stamp(source)
     except OSError as error:

@@ -8,11 +8,12 @@ no line speaks of is not ours, and a kill in between leaves a clip without its o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,12 @@ class RunFolder:
         shutil.rmtree(self._part, ignore_errors=True)
         self._lock.release()
 
-    def is_done(self, clip_id: str, stamp: list[int], settings: Mapping[str, Any]) -> bool:
+    def is_done(self, clip_id: str, stamp: Sequence[int | str], settings: Mapping[str, Any]) -> bool:
         """Return whether a clip was finished with these settings, its source is the same and its outputs are there."""
         last = self.last.get(clip_id)
         if last is None or last["status"] not in FINISHED:
             return False
-        same = last["stamp"] == stamp and last["settings"] == json.loads(json.dumps(settings))
+        same = last["stamp"] == list(stamp) and last["settings"] == json.loads(json.dumps(settings))
         return same and all(_n_byte(self.path / name) == n_byte for name, n_byte in last["outputs"].items())
 
     def refuse_sources(self, sources: Mapping[str, Path], suffixes: Iterable[str]) -> None:
@@ -125,8 +126,10 @@ def part_folder(path: Path) -> Path:
     return path / ".part" if path.is_mount() else path.with_name(path.name + ".part")
 
 
-def source_stamp(path: Path) -> list[int]:
-    """Return what tells that a source changed: size and time of a file; number, sizes and times of a folder's files.
+def source_stamp(path: Path) -> list[int | str]:
+    """Return what tells that a source changed: size and time of a file; number and hash of a folder's files.
+
+    The hash is over the name, the size and the time of each file: swapped names count.
 
     Raises:
         OSError: there is no such file.
@@ -134,8 +137,9 @@ def source_stamp(path: Path) -> list[int]:
     found = path.stat()
     if not path.is_dir():
         return [found.st_size, found.st_mtime_ns]
-    files = [item.stat() for item in path.iterdir() if item.is_file()]
-    return [len(files), sum(file.st_size for file in files), max((file.st_mtime_ns for file in files), default=0)]
+    files = [(item.name, item.stat()) for item in path.iterdir() if item.is_file()]
+    rows = sorted([name, file.st_size, file.st_mtime_ns] for name, file in files)
+    return [len(rows), hashlib.sha256(json.dumps(rows).encode()).hexdigest()]
 
 
 def _n_byte(path: Path) -> int | None:

@@ -122,11 +122,31 @@ def test_a_folder_that_is_a_disk_keeps_unfinished_work_inside(tmp_path):
     assert part_folder(Path("/proc")) == Path("/proc/.part")
 
 
-def test_a_folder_of_frames_changes_with_its_files(tmp_path):
-    stamps = [source_stamp(tmp_path)]
-    (tmp_path / "1.jpg").write_text("x")
-    stamps.append(source_stamp(tmp_path))
-    os.utime(tmp_path / "1.jpg", (1, 1))
-    stamps.append(source_stamp(tmp_path))
-    assert stamps == [[0, 0, 0], [1, 1, stamps[1][2]], [1, 1, 10**9]]
-    assert stamps[1] != stamps[2]
+def add(folder):
+    (folder / "4.jpg").touch()
+
+
+def swap_names(folder):
+    (folder / "1.jpg").rename(folder / "x")
+    (folder / "2.jpg").rename(folder / "1.jpg")
+    (folder / "x").rename(folder / "2.jpg")
+
+
+def replace_with_an_older_file(folder):
+    (folder / "1.jpg").write_text("c")
+    os.utime(folder / "1.jpg", (5, 5))
+
+
+def touch(folder):
+    os.utime(folder / "3.jpg", (11, 11))
+
+
+@pytest.mark.parametrize("change", [add, swap_names, replace_with_an_older_file, touch])
+def test_a_folder_of_frames_changes_with_each_of_its_files(tmp_path, change):
+    for seconds, (name, text) in enumerate([("1", "a"), ("2", "b"), ("3", "c")], start=8):
+        (tmp_path / f"{name}.jpg").write_text(text)
+        os.utime(tmp_path / f"{name}.jpg", (seconds, seconds))
+    before = source_stamp(tmp_path)
+    assert source_stamp(tmp_path) == before
+    change(tmp_path)
+    assert source_stamp(tmp_path) != before
