@@ -97,6 +97,7 @@ class RunPlan:
         overwrite: do everything again, and replace files of other programs.
         prepare: called once before the first job, with a folder for its files, if there is anything to do.
         stop: ends what still runs, when the run is interrupted.
+        end_leftovers: ends what killed runs left running, given the work folders that they abandoned.
     """
 
     journal: str
@@ -106,6 +107,7 @@ class RunPlan:
     overwrite: bool = False
     prepare: Callable[[Path], None] = lambda _work: None
     stop: Callable[[], None] = lambda: None
+    end_leftovers: Callable[[Sequence[Path]], None] = lambda _abandoned: None
 
 
 def run_jobs(
@@ -117,6 +119,8 @@ def run_jobs(
         InputError: no clips; another process writes the folder; files in it are not from such a run.
     """
     with closing(RunFolder(output, plan.journal)) as folder:
+        if folder.abandoned:
+            plan.end_leftovers(folder.abandoned)
         # Sounds that an earlier run wrote may lie where this one searches.
         written = folder.written()
         entries = [entry for entry in entries if _source(entry).resolve() not in written]

@@ -42,6 +42,7 @@ class RunFolder:
         self._lock = lock_folder(self._part, path)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            self.abandoned = tuple(item for item in self._part.iterdir() if item.is_dir())  # by runs that were killed
             # A new name each time: programs that a killed run left behind may still write into the old one.
             self.work = Path(tempfile.mkdtemp(dir=self._part))
             self.last = {str(record["clip_id"]): record for record in whole_lines(path / journal)}

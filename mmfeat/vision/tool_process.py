@@ -63,7 +63,8 @@ class ProcessEnd:
 class ToolProcesses:
     """Runs processes, each in a group of its own, from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Mapping[str, str] | None = None) -> None:
+        self._marks = dict(marks or {})  # variables that all processes inherit
         self._lock = Lock()
         self._running: dict[subprocess.Popen[bytes], Sequence[str]] = {}
         self._stopped = False
@@ -128,7 +129,7 @@ class ToolProcesses:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, **environment},
+                env={**os.environ, **self._marks, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=subprocess.STDOUT,
