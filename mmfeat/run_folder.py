@@ -45,7 +45,7 @@ class RunFolder:
             self.abandoned = tuple(item for item in self._part.iterdir() if item.is_dir())  # by runs that were killed
             # A new name each time: programs that a killed run left behind may still write into the old one.
             self.work = Path(tempfile.mkdtemp(dir=self._part))
-            self.last = {str(record["clip_id"]): record for record in whole_lines(path / journal)}
+            self.last = {record["clip_id"]: record for record in whole_lines(path / journal) if _is_ours(record)}
             self._journal = (path / journal).open("a", encoding="utf-8")
         except OSError as error:
             self._lock.release()
@@ -141,6 +141,12 @@ def source_stamp(path: Path) -> list[int | str]:
     files = [(item.name, item.stat()) for item in path.iterdir() if item.is_file()]
     rows = sorted([name, file.st_size, file.st_mtime_ns] for name, file in files)
     return [len(rows), hashlib.sha256(json.dumps(rows).encode()).hexdigest()]
+
+
+def _is_ours(record: Mapping[str, Any]) -> bool:
+    """Return whether a line of the journal has what a run writes."""
+    kinds = {"clip_id": str, "status": str, "reason": str, "stamp": list, "settings": dict, "outputs": dict}
+    return all(isinstance(record.get(name), kind) for name, kind in kinds.items())
 
 
 def _n_byte(path: Path) -> int | None:

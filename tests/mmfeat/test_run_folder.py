@@ -102,6 +102,15 @@ def test_a_kill_never_leaves_an_old_output_of_the_same_size(entries, tmp_path, m
     assert (tmp_path / "out/b.txt").read_text() == "B"
 
 
+@pytest.mark.parametrize("change", [{"clip_id": None}, {"outputs": []}, {"stamp": 1}, {"status": 0}, {"settings": ""}])
+def test_a_line_that_no_run_wrote_counts_for_nothing(entries, tmp_path, change):
+    run_jobs(entries[:1], tmp_path / "out", copy, PLAN)
+    line = json.loads((tmp_path / "out/test.jsonl").read_text())
+    (tmp_path / "out/test.jsonl").write_text("{}\n" + json.dumps(line | change) + "\n")
+    (tmp_path / "out/a.txt").unlink()
+    assert run_jobs(entries[:1], tmp_path / "out", copy, PLAN).n_skipped == 0
+
+
 def test_what_a_killed_run_left_is_removed(entries, tmp_path):
     (tmp_path / "out.part/tmpold/000000").mkdir(parents=True)
     (tmp_path / "out.part/tmpold/000000/half.csv").touch()
