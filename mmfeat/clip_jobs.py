@@ -172,7 +172,6 @@ def _started(entries: Sequence[ClipEntry], folder: RunFolder, job: Job, plan: Ru
 
 def _attempt(job: Job, entry: ClipEntry, work: Path, plan: RunPlan) -> _Finished:
     source = _source(entry)
-    work.mkdir()
     stamp: list[int | str]
     try:
         stamp = source_stamp(source)
@@ -181,7 +180,7 @@ def _attempt(job: Job, entry: ClipEntry, work: Path, plan: RunPlan) -> _Finished
         reason = f"{source}: expected a file that is there, got {error.strerror!r}; correct the path"
         result = JobResult(status=StreamStatus.MISSING_SOURCE, reason=reason)
     else:
-        result = job(entry, source, work)
+        result = _done(job, entry, source, work)
     record = {
         "clip_id": entry.clip_id,
         "status": result.status.name.lower(),
@@ -194,9 +193,22 @@ def _attempt(job: Job, entry: ClipEntry, work: Path, plan: RunPlan) -> _Finished
     return record, result, work
 
 
+def _done(job: Job, entry: ClipEntry, source: Path, work: Path) -> JobResult:
+    """Return what a job made; an error of the operating system is the clip's, the others go on."""
+    try:
+        work.mkdir()
+        return job(entry, source, work)
+    except OSError as error:
+        return JobResult(status=StreamStatus.TOOL_FAILED, reason=f"{source}: {error}")
+
+
 def _committed(results: Iterator[_Finished], folder: RunFolder, plan: RunPlan) -> Iterator[str]:
     """Yield the status of each clip when its files are in place."""
     for record, result, work in results:
-        folder.commit(record, result.files, plan.suffixes)
+        try:
+            folder.commit(record, result.files, plan.suffixes)
+        except OSError as error:
+            record.update(status=StreamStatus.TOOL_FAILED.name.lower(), reason=f"{record['source']}: {error}")
+            folder.note({**record, "outputs": {}})
         shutil.rmtree(work, ignore_errors=True)
         yield record["status"]

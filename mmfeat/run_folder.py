@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ class RunFolder:
 
     def close(self) -> None:
         """Release the folder and remove what was not finished."""
-        self._journal.close()
+        with suppress(OSError):  # a line that could not be written
+            self._journal.close()
         shutil.rmtree(self._part, ignore_errors=True)
         self._lock.release()
 
@@ -100,6 +102,21 @@ class RunFolder:
         """Return every file that a run wrote into this folder."""
         return {(self.path / name).resolve() for record in self.last.values() for name in record["outputs"]}
 
+    def note(self, record: dict[str, Any]) -> None:
+        """Write one line and hand it to the operating system: a killed process does not lose it.
+
+        Raises:
+            InputError: the journal cannot be written.
+        """
+        try:
+            self._journal.write(json.dumps(record) + "\n")
+            self._journal.flush()
+        except OSError as error:
+            raise InputError(
+                f"{self._journal.name}: expected to write the journal, got {error.strerror!r}; make room and run again"
+            ) from error
+        self.last[record["clip_id"]] = record
+
     def commit(self, record: dict[str, Any], files: Mapping[str, Path], suffixes: Iterable[str]) -> None:
         """Remove what an earlier run made for a clip, write its line, and move its files to their names.
 
@@ -107,14 +124,16 @@ class RunFolder:
             record: the line; ``outputs`` is added to it.
             files: the finished files by suffix.
             suffixes: of all files that a clip may have.
+
+        Raises:
+            OSError: a file cannot be removed or renamed.
+            InputError: the journal cannot be written.
         """
         name = str(record["clip_id"])
         record["outputs"] = {name + suffix: file.stat().st_size for suffix, file in files.items()}
         for suffix in suffixes:
             (self.path / (name + suffix)).unlink(missing_ok=True)
-        self._journal.write(json.dumps(record) + "\n")
-        self._journal.flush()
-        self.last[name] = record
+        self.note(record)
         for suffix, file in files.items():
             target = self.path / (name + suffix)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,10 @@
 """The folder of a run: its journal, its lock and what it refuses, without any program."""
 
+import errno
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,33 @@ def test_a_job_that_raises_stops_the_run_and_leaves_what_was_done(entries, tmp_p
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.txt", "test.jsonl"]
     assert not (tmp_path / "out.part").exists()
     assert run_jobs(entries, tmp_path / "out", copy, PLAN).n_skipped == 1
+
+
+def test_an_error_of_the_system_is_that_of_one_clip(entries, tmp_path):
+    def full(entry, source, work):
+        if entry.clip_id == "b":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return copy(entry, source, work)
+
+    report = run_jobs(entries, tmp_path / "out", full, PLAN)
+    assert report.counts == {"ok": 2, "tool_failed": 1}
+    assert report.failures[0]["reason"] == f"{tmp_path}/b.mp4: [Errno 28] No space left on device"
+
+
+def test_an_output_that_cannot_get_its_name_is_a_failure_of_its_clip(entries, tmp_path):
+    (tmp_path / "out/b.txt").mkdir(parents=True)
+    report = run_jobs(entries, tmp_path / "out", copy, replace(PLAN, overwrite=True))
+    assert report.counts == {"ok": 2, "tool_failed": 1}
+    assert run_jobs(entries, tmp_path / "out", copy, PLAN).n_skipped == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_journal_that_cannot_be_written_is_one_error(entries, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/test.jsonl").symlink_to("/dev/full")
+    message = r"out/test.jsonl: expected to write the journal, got 'No space left on device'; make room and run again"
+    with pytest.raises(InputError, match=message):
+        run_jobs(entries, tmp_path / "out", copy, PLAN)
 
 
 def test_a_kill_between_the_line_and_the_renaming_only_repeats_the_clip(entries, tmp_path):
