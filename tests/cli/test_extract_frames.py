@@ -84,15 +84,17 @@ def test_a_face_crop_takes_the_files_by_the_ids_of_the_clips(clips, openface, ou
         assert reader.info("frames").config["crop"] == "face"
 
 
-def test_clips_without_an_openface_file_have_no_face_and_the_others_go_on(clips, openface, out, tmp_path):
+def test_an_openface_file_that_is_not_there_is_told_and_the_others_go_on(clips, openface, out, tmp_path):
     folder = tmp_path / "openface/one"
     folder.mkdir(parents=True)
     (folder / "a.csv").write_bytes((openface / "one/a.csv").read_bytes())
+    (tmp_path / "openface/two").mkdir()
+    (tmp_path / "openface/two/c_of_details.txt").touch()
     result = extract(clips, "--out", out, "--crop", "face", "--openface", tmp_path / "openface")
     assert result.exit_code == 1
-    assert f"a face crop needs an OpenFace csv, found no {folder / 'b.csv'}" in result.stdout
+    assert f"{folder / 'b.csv'}: expected an OpenFace csv, found none" in result.stdout
     with DatasetReader(out) as reader:
-        assert reader.status("frames") == (StreamStatus.OK, StreamStatus.NO_FACE, StreamStatus.NO_FACE)
+        assert reader.status("frames") == (StreamStatus.OK, StreamStatus.MISSING_SOURCE, StreamStatus.NO_FACE)
 
 
 def test_a_manifest_names_videos_and_openface_files(clips, openface, out, tmp_path):
