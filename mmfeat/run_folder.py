@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mmfeat.errors import InputError, list_faults
-from mmfeat.journal import lock_folder, whole_lines
+from mmfeat.journal import lines_so_far, lock_folder, whole_lines
 from mmfeat.types import StreamStatus
 
 FINISHED = tuple(status.name.lower() for status in (StreamStatus.OK, StreamStatus.NO_FACE))
@@ -100,7 +100,7 @@ class RunFolder:
 
     def written(self) -> set[Path]:
         """Return every file that a run wrote into this folder."""
-        return {(self.path / name).resolve() for record in self.last.values() for name in record["outputs"]}
+        return _outputs(self.path, self.last.values())
 
     def note(self, record: dict[str, Any]) -> None:
         """Write one line and hand it to the operating system: a killed process does not lose it.
@@ -138,6 +138,16 @@ class RunFolder:
             target = self.path / (name + suffix)
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
+
+
+def written_files(path: Path, journal: str) -> set[Path]:
+    """Return every file that a run wrote into a folder, whoever holds the folder now."""
+    last = {record["clip_id"]: record for record in lines_so_far(path / journal) if _is_ours(record)}
+    return _outputs(path, last.values())
+
+
+def _outputs(path: Path, records: Iterable[Mapping[str, Any]]) -> set[Path]:
+    return {(path / name).resolve() for record in records for name in record["outputs"]}
 
 
 def part_folder(path: Path) -> Path:

@@ -204,6 +204,15 @@ def test_wav_files_of_a_folder(out, tmp_path):
     assert (result.exit_code, report["n_skipped"], report["counts"]) == (0, 2, {"ok": 2})
 
 
+def test_wav_files_beside_their_sources_are_no_sources_of_the_next_run(tmp_path):
+    soundfile.write(tmp_path / "a.flac", tone(200.0, duration_s=0.1).samples, 16_000)
+    assert command("extract-wav", tmp_path, "--out", tmp_path).stdout == f"{tmp_path}: 1 clips (ok 1)\n"
+    again = command("extract-wav", tmp_path, "--out", tmp_path)
+    assert (again.exit_code, again.stdout) == (0, f"{tmp_path}: 1 clips (ok 1), 1 of them from an earlier run\n")
+    soundfile.write(tmp_path / "b.wav", tone(200.0, duration_s=0.1).samples, 16_000)
+    assert "expected an output beside it, not in its place" in refused("extract-wav", tmp_path, "--out", tmp_path)
+
+
 def test_floats_are_asked_for_by_a_flag(out, tmp_path):
     soundfile.write(tmp_path / "a.flac", tone(200.0, duration_s=0.1).samples, 16_000)
     assert command("extract-wav", tmp_path / "a.flac", "--out", out, "--float").exit_code == 0
