@@ -151,6 +151,27 @@ def test_jumping_gives_what_decoding_in_order_gives(tmp_path, monkeypatch, suffi
     assert list(jumped.jpegs) == [encode_image(every[number]) for number in numbers(jumped)]
 
 
+SKIPPING = [
+    ("mpeg2video", "mpg", {"bf": "2"}, True),
+    ("mpeg4", "mp4", {"bf": "2"}, True),
+    ("libx264", "mp4", {"x264-params": "bframes=8:b-pyramid=normal:ref=6"}, True),
+    ("libx265", "mp4", {"x265-params": "bframes=8:b-pyramid=1:temporal-layers=3:log-level=none"}, False),
+    ("libvpx-vp9", "webm", {"deadline": "realtime"}, False),
+]
+
+
+@pytest.mark.parametrize(("codec", "suffix", "options", "skips"), SKIPPING, ids=[row[0] for row in SKIPPING])
+def test_passing_over_frames_gives_what_decoding_all_gives(tmp_path, monkeypatch, codec, suffix, options, skips):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no encoder {codec}")
+    path = write_example_video(tmp_path / f"a.{suffix}", n_frame=150, codec=codec, codec_options=options)
+    selected = read_frames(path, FrameConfig(n_frames=20, size=64))
+    with av.open(str(path)) as container:
+        assert (container.streams.video[0].codec_context.name in decode._CODECS_WITH_UNUSED_FRAMES) is skips
+        every = [picture.upright(frame, 1.0).image for frame in container.decode(video=0)]
+    assert list(selected.jpegs) == [encode_image(every[number]) for number in numbers(selected)]
+
+
 def test_a_jump_that_leads_astray_is_noticed(video, monkeypatch):
     path = video
     wanted = read_frames(path, FrameConfig(n_frames=3, size=64))
