@@ -153,7 +153,8 @@ def _outputs(path: Path, records: Iterable[Mapping[str, Any]]) -> set[Path]:
 def part_folder(path: Path) -> Path:
     """Return where unfinished work goes: beside the folder; inside where the folder is a disk of its own."""
     path = path.absolute()
-    return path / ".part" if path.is_mount() else path.with_name(path.name + ".part")
+    # Path.is_mount does not work on Windows before Python 3.12.
+    return path / ".part" if os.path.ismount(path) else path.with_name(path.name + ".part")
 
 
 def source_stamp(path: Path) -> list[int | str]:
