@@ -11,6 +11,7 @@ from .audio import (
     extract_audio as extract_audio,
     extract_wav as extract_wav,
     read_audio as read_audio,
+    written_wavs as written_wavs,
 )
 from .build import (
     BuildReport as BuildReport,

@@ -104,11 +104,11 @@ def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: Frame
     """Return what a face crop needs."""
     if frames.crop == "none":
         return None
-    if entry.openface is None or not entry.openface.is_file():  # OpenFace writes no file where it meets no face
-        got = "the clip has none" if entry.openface is None else f"found no {entry.openface}"
+    if entry.openface is None:
         raise ClipError(
-            f"{video}: a face crop needs an OpenFace csv, {got}; run FeatureExtraction -2Dfp, or take crop none",
-            StreamStatus.NO_FACE,
+            f"{video}: a face crop needs an OpenFace csv, the clip has none; run FeatureExtraction -2Dfp, or take "
+            "crop none",
+            StreamStatus.MISSING_SOURCE,
         )
     rate_hz = config.openface.frame_rate_hz or frame_rate_hz(video)  # for files without a timestamp column
     return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",), frame_rate_hz=rate_hz))

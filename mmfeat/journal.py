@@ -10,7 +10,7 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -23,17 +23,32 @@ def whole_lines(journal: Path) -> list[dict[str, Any]]:
     """Return the records of a journal, and cut off what was not written to its end."""
     if not journal.is_file():
         return []
-    records: list[dict[str, Any]] = []
     with journal.open("r+b") as handle:
-        n_whole = 0
-        for line in handle:
-            record = _record(line)
-            if record is None:
-                break
-            records.append(record)
-            n_whole += len(line)
-        handle.truncate(n_whole)
+        records, n_byte = _whole(handle)
+        handle.truncate(n_byte)
     return records
+
+
+def lines_so_far(journal: Path) -> list[dict[str, Any]]:
+    """Return the records of a journal that another process may be writing; nothing where it cannot be read."""
+    try:
+        with journal.open("rb") as handle:
+            return _whole(handle)[0]
+    except OSError:
+        return []
+
+
+def _whole(handle: BinaryIO) -> tuple[list[dict[str, Any]], int]:
+    """Return the records of the whole lines, and the number of their bytes."""
+    records: list[dict[str, Any]] = []
+    n_byte = 0
+    for line in handle:
+        record = _record(line)
+        if record is None:
+            break
+        records.append(record)
+        n_byte += len(line)
+    return records, n_byte
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -79,6 +79,7 @@ def entries_from_paths(
     column: str,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    leave_out: Collection[Path] = (),
 ) -> list[ClipEntry]:
     """Return one clip for each file, folders searched through; ids are relative paths without suffix.
 
@@ -93,6 +94,7 @@ def entries_from_paths(
         include: patterns such as ``*_close.wav``; of a folder's files only those that match one are taken. A pattern is
             held against the name and against the path inside the folder.
         exclude: patterns; files that match one are left out.
+        leave_out: absolute paths without links; of a folder's files these are left out.
 
     Raises:
         InputError: a path does not exist, nothing was found, two files would have the same id, or a name is not text.
@@ -108,6 +110,8 @@ def entries_from_paths(
             files = sorted({*files, *(path for path in _unwritten(files) if not path.exists())})
         for file in files:
             place = file.relative_to(folder)
+            if leave_out and file.resolve() in leave_out:
+                continue
             if file.suffix.lower() in wanted and not file.is_dir() and _chosen(place, include, exclude):
                 found.append((place.with_suffix("").as_posix(), file))
     if not found:

@@ -1,7 +1,6 @@
 """run-openface and extract-wav: what is printed, exit codes, and what a kill leaves for the next run."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -36,6 +35,13 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def is_alive(pid):
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.fixture
@@ -164,7 +170,7 @@ def test_ctrl_c_ends_with_130_kills_the_program_and_keeps_what_is_done(started, 
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "interrupted")
     assert sorted(path.name for path in out.iterdir()) == ["a.csv", "a_of_details.txt", "run-openface.jsonl"]
     pid = (stand_in.folder / "grandchild").read_text()
-    wait_for(lambda: not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text())
+    wait_for(lambda: not is_alive(pid))
 
 
 def test_after_a_kill_the_same_command_does_the_rest(started, stand_in, out, make_videos):
@@ -172,11 +178,12 @@ def test_after_a_kill_the_same_command_does_the_rest(started, stand_in, out, mak
     process.kill()
     process.wait()
     orphan = int((stand_in.folder / "grandchild").read_text())
-    os.killpg(os.getpgid(orphan), signal.SIGKILL)  # nobody can do it for a process that was killed
+    assert is_alive(orphan)  # nobody ends it for a process that was killed
     make_videos(**{"b.mp4": "ok"})
     result = command("run-openface", videos, "--openface-bin", stand_in.program, "--out", out)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == f"{out}: 3 clips (ok 3), 1 of them from an earlier run\n"
+    wait_for(lambda: not is_alive(orphan))
     assert stand_in.sources() == ["a.mp4", "b.mp4", "b.mp4", "c.mp4"]
     assert sorted(path.name for path in out.parent.iterdir()) == ["OpenFace FeatureExtraction", "out", "videos"]
 
@@ -199,6 +206,15 @@ def test_wav_files_of_a_folder(out, tmp_path):
     result = command("extract-wav", tmp_path / "in", "--out", out, "--sample-rate", 8000, "--exclude", "c*", "--json")
     report = json.loads(result.stdout)
     assert (result.exit_code, report["n_skipped"], report["counts"]) == (0, 2, {"ok": 2})
+
+
+def test_wav_files_beside_their_sources_are_no_sources_of_the_next_run(tmp_path):
+    soundfile.write(tmp_path / "a.flac", tone(200.0, duration_s=0.1).samples, 16_000)
+    assert command("extract-wav", tmp_path, "--out", tmp_path).stdout == f"{tmp_path}: 1 clips (ok 1)\n"
+    again = command("extract-wav", tmp_path, "--out", tmp_path)
+    assert (again.exit_code, again.stdout) == (0, f"{tmp_path}: 1 clips (ok 1), 1 of them from an earlier run\n")
+    soundfile.write(tmp_path / "b.wav", tone(200.0, duration_s=0.1).samples, 16_000)
+    assert "expected an output beside it, not in its place" in refused("extract-wav", tmp_path, "--out", tmp_path)
 
 
 def test_floats_are_asked_for_by_a_flag(out, tmp_path):
