@@ -80,6 +80,7 @@ from .types import (
     StreamStatus as StreamStatus,
     Track as Track,
     Waveform as Waveform,
+    Words as Words,
     untracked as untracked,
 )
 from .vision import (

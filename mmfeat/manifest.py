@@ -274,7 +274,9 @@ def _entry(folder: Path, line: int, row: dict[str, str], faults: list[str], posi
         text=cells.get("text", ""),
         labels=_labels(cells, line, faults),
         line=line,
-        **paths,
+        audio=paths["audio"],
+        video=paths["video"],
+        openface=paths["openface"],
     )
 
 

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
-from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus
+from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
 
-_FRAME_COLUMNS = ("values", "valid", "voiced", "confidence", "times_s", "bytes", "frame_offsets")
+_FRAME_COLUMNS = ("values", "valid", "voiced", "confidence", "times_s", "intervals_s", "bytes", "frame_offsets")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,12 +33,14 @@ class LabelTable:
         problem: regression, class or multilabel.
         values: float32, shape (clip,), 0 where absent.
         present: bool, shape (clip,).
+        class_names: names of the classes 0, 1, …; empty where there are none.
     """
 
     name: str
     problem: str
     values: Float32Array
     present: BoolArray
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,8 +57,10 @@ class _Stream:
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
     def grid_s(self, frame: slice) -> npt.NDArray[np.float64]:
-        """Return the times of a clip's frames on a regular grid, from the clip's start."""
+        """Return the times of a clip's frames on a regular grid, from the clip's start; NaN without a clock."""
         n_frame = frame.stop - frame.start
+        if self.info.clock:
+            return np.full(n_frame, np.nan)
         return self.start_s + np.arange(n_frame, dtype=np.float64) * float(self.info.hop_s or 0.0)
 
 
@@ -136,6 +140,12 @@ class DatasetReader:
         """Length of each clip's sound in seconds, NaN where unknown; shape (clip,)."""
         return np.asarray(self._item("/clips/duration_s")[:])
 
+    @functools.cached_property
+    def starts_s(self) -> npt.NDArray[np.float64]:
+        """Start of each clip in its recording in seconds, NaN where unknown; shape (clip,)."""
+        has_starts = "start_s" in self._item("/clips")
+        return np.asarray(self._item("/clips/start_s")[:]) if has_starts else np.full(self.n_clip, np.nan)
+
     @property
     def n_clip(self) -> int:
         """Number of clips, failed ones included."""
@@ -169,6 +179,7 @@ class DatasetReader:
             problem=str(group.attrs["problem"]),
             values=np.asarray(group["values"][:]),
             present=np.asarray(group["present"][:]),
+            class_names=tuple(map(str, np.atleast_1d(group.attrs.get("class_names", ())))),
         )
 
     def parts(self, scheme: str) -> npt.NDArray[np.uint8]:
@@ -204,6 +215,8 @@ class DatasetReader:
             hop_s=float(attributes["hop_s"]) if "hop_s" in attributes else None,
             has_voiced="voiced" in group,
             has_confidence="confidence" in group,
+            has_intervals="intervals_s" in group,
+            clock=str(attributes.get("clock", "")),
             tool_license=str(attributes.get("tool_license", "")),
             codec=str(attributes.get("codec", "")),
             height=int(attributes.get("height", 0)),
@@ -229,17 +242,39 @@ class DatasetReader:
             raise InputError(f"{self.path}: stream {stream!r} holds images, not features; read it with read_frames")
         frame = opened.frames_of(index)
         columns = {name: dataset[frame] for name, dataset in opened.columns.items()}
-        confidence = columns.get("confidence")
+        confidence, intervals_s = columns.get("confidence"), columns.get("intervals_s")
+        if intervals_s is not None:
+            times_s = intervals_s.mean(axis=1) - np.nan_to_num(self.starts_s[index])
+        else:
+            times_s = columns["times_s"] if "times_s" in columns else opened.grid_s(frame)
         return FrameFeatures(
             values=columns["values"],
-            times_s=columns["times_s"] if "times_s" in columns else opened.grid_s(frame),
+            times_s=times_s,
             names=opened.info.feature_names,
             units=opened.info.feature_units,
             valid=columns["valid"],
             voiced=columns.get("voiced"),
             confidence=None if confidence is None else confidence.astype(np.float32),
             hop_s=opened.info.hop_s,
+            intervals_s=intervals_s,
         )
+
+    @functools.cached_property
+    def words_origin(self) -> Mapping[str, Any] | None:
+        """Where the words of the clips come from, as JSON values; None: the file has no words."""
+        if "words" not in self._open():
+            return None
+        origin: dict[str, Any] = json.loads(self._item("/words").attrs.get("config", "{}"))
+        return origin
+
+    def words(self, index: int) -> Words:
+        """Return the words of one clip with their times; none where the file has no words."""
+        if self.words_origin is None:
+            return Words(tokens=(), intervals_s=np.empty((0, 2)))
+        start, end = self._item("/words/offsets")[index : index + 2]
+        ends = [self._item(f"/words/{name}")[start:end] for name in ("start_s", "end_s")]
+        tokens = tuple(token.decode("utf-8") for token in self._item("/words/token")[start:end])
+        return Words(tokens=tokens, intervals_s=np.stack(ends, axis=1))
 
     def read_frames(self, stream: str, index: int) -> EncodedFrames:
         """Return the encoded images of one clip; no frames where its status is not ok.
