@@ -6,7 +6,7 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real bench-extraction format clean
+.PHONY: help install demo test check lint types tests test-slow real bench bench-extraction bench-openface format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
@@ -14,6 +14,8 @@ help:
 	@echo "make test-slow  tests that install into fresh environments"
 	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
 	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
+	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"
+	@echo "make bench      all benchmarks"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
 
@@ -51,6 +53,11 @@ real: install
 
 bench-extraction: install
 	$(BIN)/python benchmarks/extraction.py --write
+
+bench-openface: install
+	$(BIN)/python benchmarks/openface_parsing.py --write
+
+bench: bench-extraction bench-openface
 
 format: install
 	$(BIN)/ruff check --fix .

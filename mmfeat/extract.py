@@ -12,7 +12,7 @@ from mmfeat.build_config import BuildConfig
 from mmfeat.errors import ClipError, InputError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
-from mmfeat.vision import FrameConfig, OpenFaceConfig, read_frames, read_openface_csv
+from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, read_frames, read_openface_csv
 
 
 def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
@@ -46,7 +46,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
         attempt("vision", lambda: _faces(openface, config.openface))
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
-        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, config, frames)))
+        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames)))
     return ClipFeatures(
         entry=entry,
         streams=streams,
@@ -76,17 +76,18 @@ def _faces(path: Path, config: OpenFaceConfig) -> FrameFeatures:
     return features
 
 
-def _landmarks(entry: ClipEntry, config: BuildConfig, frames: FrameConfig) -> FrameFeatures | None:
+def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: FrameConfig) -> FrameFeatures | None:
     """Return what a face crop needs."""
     if frames.crop == "none":
         return None
     if entry.openface is None or not entry.openface.is_file():  # OpenFace writes no file where it meets no face
         got = "the clip has none" if entry.openface is None else f"found no {entry.openface}"
         raise ClipError(
-            f"{entry.video}: a face crop needs an OpenFace csv, {got}; run FeatureExtraction -2Dfp, or take crop none",
+            f"{video}: a face crop needs an OpenFace csv, {got}; run FeatureExtraction -2Dfp, or take crop none",
             StreamStatus.NO_FACE,
         )
-    return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",)))
+    rate_hz = config.openface.frame_rate_hz or frame_rate_hz(video)  # for files without a timestamp column
+    return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",), frame_rate_hz=rate_hz))
 
 
 def _file_sha256(path: Path | None) -> str:

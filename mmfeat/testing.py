@@ -173,6 +173,30 @@ def write_openface_csv(
     return path
 
 
+def write_landmark_csv(
+    path: Path, centres: Sequence[tuple[float, float]], *, side: float = 20.0, frame_rate_hz: float = 25.0
+) -> Path:
+    """Write a CSV of OpenFace with the 68 landmarks on a circle around each centre, one row a frame.
+
+    Args:
+        path: the file to make.
+        centres: (x, y) in pixels; a NaN stands for a frame without a face.
+        side: diameter of the circle in pixels.
+        frame_rate_hz: of the rows.
+    """
+    names = OpenFaceConfig(groups=("face-2d",)).feature_names
+    angles = np.arange(68) / 68 * 2 * np.pi
+    circle = np.concatenate([np.cos(angles), np.sin(angles)]) * side / 2
+    lines = [", ".join(["frame", "face_id", "timestamp", "confidence", "success", *names])]
+    for frame, centre in enumerate(centres):
+        points = np.nan_to_num(np.repeat(np.asarray(centre, dtype=np.float64), 68)) + circle
+        tracked = int(np.isfinite(centre).all())
+        meta = [str(frame + 1), "0", f"{frame / frame_rate_hz:.3f}", f"{0.98 * tracked:.2f}", str(tracked)]
+        lines.append(", ".join([*meta, *(f"{value:.1f}" for value in points)]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
 def write_example_manifest(folder: Path, *, n_clip: int = 4) -> Path:
     """Write ``manifest.csv`` and its sound and OpenFace files: one tone of half a second for each clip.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +28,18 @@ class ImageSpool(Spool):
         super().store(group)
         group["frame_offsets"] = ends
 
-    def _open(self, folder: Path) -> dict[str, FlatFile]:
-        def flat(column: str, dtype: Any, n_row: int) -> FlatFile:
-            return FlatFile(folder / f"{self.info.name}.{column}", dtype, n_row)
+    def _open(self, folder: Path) -> Iterator[tuple[str, FlatFile]]:
+        def flat(column: str, dtype: Any, n_row: int) -> tuple[str, FlatFile]:
+            return column, FlatFile(folder / f"{self.info.name}.{column}", dtype, n_row)
 
         n_frame = self.offsets[-1]
         sizes = flat(_SIZES, np.int64, n_frame)
-        n_byte = sum(int(block.sum()) for block in sizes.blocks())  # the journal counts frames, this file their bytes
-        return {
-            _SIZES: sizes,
-            "bytes": flat("bytes", np.uint8, n_byte),
-            "valid": flat("valid", np.bool_, n_frame),
-            "times_s": flat("times_s", np.float64, n_frame),
-        }
+        yield sizes
+        # The journal counts frames; how many bytes they have stands in this file alone.
+        n_byte = sum(int(block.sum()) for block in sizes[1].blocks())
+        yield flat("bytes", np.uint8, n_byte)
+        yield flat("valid", np.bool_, n_frame)
+        yield flat("times_s", np.float64, n_frame)
 
     def _rows(self, frames: Any) -> Mapping[str, Any]:
         if not isinstance(frames, EncodedFrames):

@@ -88,7 +88,13 @@ class Spool(ABC):
         for n_frame, status in rows:
             self.offsets.append(self.offsets[-1] + n_frame)
             self.status.append(status)
-        self._files = self._open(folder)
+        self._files: dict[str, FlatFile] = {}
+        try:
+            for column, file in self._open(folder):
+                self._files[column] = file
+        except SchemaError:
+            self.close()
+            raise
 
     def append(self, frames: FrameFeatures | EncodedFrames | None, status: StreamStatus) -> None:
         """Add the next clip: its frames, or none with the reason."""
@@ -115,8 +121,8 @@ class Spool(ABC):
             file.close()
 
     @abstractmethod
-    def _open(self, folder: Path) -> dict[str, FlatFile]:
-        """Return the flat files by column, cut to what ``offsets`` says was committed."""
+    def _open(self, folder: Path) -> Iterator[tuple[str, FlatFile]]:
+        """Yield column and flat file, cut to what ``offsets`` says was committed."""
 
     @abstractmethod
     def _rows(self, frames: Any) -> Mapping[str, Any]:
@@ -126,12 +132,11 @@ class Spool(ABC):
 class FeatureSpool(Spool):
     """Collects a stream of features."""
 
-    def _open(self, folder: Path) -> dict[str, FlatFile]:
+    def _open(self, folder: Path) -> Iterator[tuple[str, FlatFile]]:
         widths = {"values": len(self.info.feature_names), "intervals_s": 2}
-        return {
-            column: FlatFile(folder / f"{self.info.name}.{column}", dtype, self.offsets[-1], widths.get(column))
-            for column, dtype in self._column_types().items()
-        }
+        for column, dtype in self._column_types().items():
+            path = folder / f"{self.info.name}.{column}"
+            yield column, FlatFile(path, dtype, self.offsets[-1], widths.get(column))
 
     def _rows(self, frames: Any) -> Mapping[str, Any]:
         if not isinstance(frames, FrameFeatures):

@@ -99,16 +99,19 @@ class DatasetWriter:
         self._events: list[str] = []
         self._clips: list[ClipFeatures] = []
         self._known_ids: set[str] = set()
+        self._spools: dict[str, Spool] = {}
+        self._words: WordSpool | None = None
         self._part = PartFolder(path, fingerprint)
         try:
-            self._spools = {
-                stream.name: open_spool(stream, self._part.path, _committed_rows(self._part.records, stream.name))
-                for stream in streams
-            }
+            for stream in streams:
+                rows = _committed_rows(self._part.records, stream.name)
+                self._spools[stream.name] = open_spool(stream, self._part.path, rows)
         except SchemaError:
+            self._close_spools()
             self._part.close(discard=True)
             raise
-        self._words = None if words is None else WordSpool(self._part.path, words)
+        if words is not None:
+            self._words = WordSpool(self._part.path, words)
 
     def __enter__(self) -> Self:
         return self
@@ -125,10 +128,7 @@ class DatasetWriter:
                 self._finish()
                 finished = True
         finally:
-            for spool in self._spools.values():
-                spool.close()
-            if self._words is not None:
-                self._words.close()
+            self._close_spools()
             # An error of the project will come again; whatever else stopped us, the next run goes on from here.
             refused = error_type is not None and issubclass(error_type, MmfeatError)
             self._part.close(discard=finished or refused or not self._part.keeps)
@@ -196,6 +196,12 @@ class DatasetWriter:
     def add_event(self, event: Mapping[str, Any]) -> None:
         """Add a provenance event."""
         self._events.append(json.dumps(event, sort_keys=True))
+
+    def _close_spools(self) -> None:
+        for spool in self._spools.values():
+            spool.close()
+        if self._words is not None:
+            self._words.close()
 
     def _finish(self) -> None:
         """Assemble the file in the part folder, flush it to disk and rename it."""

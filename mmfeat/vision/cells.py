@@ -1,21 +1,23 @@
 """The compiled scan of a table of numbers: text in, float64 out, exactly what Python's ``float`` gives.
 
 Two passes over blocks that stay in the cache. The first one notes where each cell ends, 64 bytes at a time. The second
-one reads the wanted cells only. A cell of up to eight characters is one 64-bit word: its digits become an integer in
-three multiplications. The integer has at most 15 digits and the power of ten at most 15 zeros; both are exact in
-float64, so their quotient is correctly rounded (Clinger, "How to read floating point numbers accurately", PLDI 1990).
-Every other cell (nan, inf, exponents, more digits, no number at all) is noted and left to the caller.
+one reads the wanted cells only, row by row, eight of up to eight characters at once (``eight_numbers``). Longer ones of
+up to 15 digits are read one by one, by the same rule: both the integer and the power of ten are exact in float64, so
+their quotient is correctly rounded. Every other cell (nan, inf, exponents, more digits, no number at all) is noted and
+left to the caller.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mmfeat.compile import kernel
 from mmfeat.types import Float64Array
+from mmfeat.vision.eight_numbers import N_LANE, NO_WORD, ZEROS, read_eight
 from mmfeat.vision.words import N_BYTE, ByteArray, find_byte, load_word, lowest_bit
 
 Int64Array = npt.NDArray[np.int64]
@@ -25,23 +27,12 @@ UInt32Array = npt.NDArray[np.uint32]
 Integer = int | np.int64
 
 _BLOCK = 1 << 17  # bytes; the longest line
-_U0, _U1, _U3, _U7, _U8, _U16, _U32, _U64 = (np.uint64(n) for n in (0, 1, 3, 7, 8, 16, 32, 64))
+_U0, _U1, _U3, _U8, _U64 = (np.uint64(n) for n in (0, 1, 3, 8, 64))
 _TEN = np.uint64(10)
 _MOST_DECIMALS = np.uint64(15)
 _NO_NUMBER = np.uint64(99)  # in place of a number of decimals
-_POWERS_OF_TEN = 10.0 ** np.arange(16)
-_SIGNED_POWERS = np.stack([_POWERS_OF_TEN, -_POWERS_OF_TEN])
+_POWERS_OF_TEN: Float64Array = np.power(10.0, np.arange(16, dtype=np.float64))
 _NEWLINE, _SPACE, _MINUS, _DOT, _ZERO = (np.uint8(ord(character)) for character in "\n -.0")
-
-_ZEROS = np.uint64(0x3030303030303030)
-_ABOVE_NINE = np.uint64(0x7676767676767676)  # added to a byte up to 127 it sets the top bit of those above 9
-_TOP_BITS = np.uint64(0x8080808080808080)
-_DOT_AS_DIGIT = np.uint64(ord(".") ^ ord("0"))
-_LOW_BYTE = np.uint64(0xFF)
-_LOW_HALF = np.uint64(0xFFFFFFFF)
-_PAIRS = np.uint64(0x000000FF000000FF)
-_MILLION_AND_HUNDRED = np.uint64(0x000F424000000064)
-_TEN_THOUSAND_AND_ONE = np.uint64(0x0000271000000001)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +51,15 @@ class Scan:
     odd: Int64Array
     begins: Int64Array
     bad_line: tuple[int, int, int] | None
+
+
+class _Row(NamedTuple):
+    """One row on its way: its cells as words, their signs, their numbers, and which are no plain numbers."""
+
+    words: UInt64Array
+    signs: Float64Array
+    numbers: Float64Array
+    odd: Int64Array
 
 
 def scan_cells(data: ByteArray, start: int, stop: int, separator: str, n_column: int, wanted: Int64Array) -> Scan:
@@ -84,7 +84,7 @@ def scan_cells(data: ByteArray, start: int, stop: int, separator: str, n_column:
         np.uint8(ord(separator)),
         n_column,
         wanted.astype(np.uint64),
-        _SIGNED_POWERS,
+        _POWERS_OF_TEN,
         values,
         odd,
         begins,
@@ -109,6 +109,7 @@ def _scan(
     """Fill the arrays; return the rows, the odd cells, and what ``Scan.bad_line`` says (-1: nothing)."""
     marks = np.empty(_BLOCK + N_BYTE, dtype=np.uint32)
     lines = np.empty(_BLOCK + N_BYTE, dtype=np.int32)
+    row = _row_buffers(wanted.size)
     n_row = n_odd = 0
     while start < stop:
         n_line = _find_cells(data, start, min(start + _BLOCK, stop), separator, marks, lines)
@@ -123,13 +124,23 @@ def _scan(
                 pass
             elif n_cell == n_column:
                 begins[n_row] = begin
-                n_odd = _read_row(data, start, marks[first:], wanted, powers, values[n_row], odd, n_odd, n_row)
+                n_careful = _read_row(data, start, marks[first:], wanted, powers, row, values[n_row])
+                n_odd += _careful_cells(
+                    data, start, marks[first:], wanted, powers, row.odd[:n_careful], values[n_row], odd[n_odd:], n_row
+                )
                 n_row += 1
             else:
                 return n_row, n_odd, begin, end, n_cell
             first = lines[line]
         start += np.int64(marks[first])
     return n_row, n_odd, -1, -1, 0
+
+
+@kernel
+def _row_buffers(n_column: int) -> _Row:
+    """Return buffers for a row, a whole number of vectors long."""
+    n = -(-n_column // N_LANE) * N_LANE
+    return _Row(words=np.zeros(n, np.uint64), signs=np.ones(n), numbers=np.empty(n), odd=np.empty(n, np.int64))
 
 
 @kernel
@@ -176,12 +187,33 @@ def _read_row(
     marks: UInt32Array,
     wanted: UInt64Array,
     powers: Float64Array,
+    row: _Row,
     values: Float64Array,
-    odd: Int64Array,
-    n_odd: int,
-    row: int,
 ) -> int:
-    """Read the wanted cells of one row; return the number of odd cells so far.
+    """Read the wanted cells of one row; return the number of cells that are no plain numbers, listed in ``row.odd``."""
+    _cut_row(data, start, marks, wanted, row.words, row.signs)
+    n_odd = 0
+    for first in range(0, row.words.size, N_LANE):
+        odd = read_eight(row.words, row.signs, powers, row.numbers, first)
+        while odd != 0:
+            row.odd[n_odd] = first + np.int64(lowest_bit(odd))
+            n_odd += 1
+            odd &= odd - _U1
+    for target in range(wanted.size):
+        values[target] = row.numbers[target]
+    return n_odd
+
+
+@kernel
+def _cut_row(
+    data: ByteArray,
+    start: Integer,
+    marks: UInt32Array,
+    wanted: UInt64Array,
+    words: UInt64Array,
+    signs: Float64Array,
+) -> None:
+    """Take the wanted cells of a row as words and signs; what does not fit into a word becomes ``NO_WORD``.
 
     Indices are unsigned here: numba would ask of every signed one whether it counts from the end.
     """
@@ -192,51 +224,46 @@ def _read_row(
         end = origin + np.uint64(marks[column + _U1]) - _U1
         begin += np.uint64(data[begin] == _SPACE)
         negative = np.uint64(data[begin] == _MINUS)
-        digits, n_decimal = _short_number(load_word(data, np.int64(begin + negative)), end - begin - negative)
+        begin += negative
+        signs[target] = 1.0 - 2.0 * np.float64(negative)
+        n_character = end - begin  # a negative one has wrapped round to a large one
+        word = (load_word(data, np.int64(begin)) ^ ZEROS) << (_U64 - (n_character << _U3))
+        words[target] = word if n_character - _U1 < _U8 else NO_WORD
+
+
+@kernel
+def _careful_cells(
+    data: ByteArray,
+    start: Integer,
+    marks: UInt32Array,
+    wanted: UInt64Array,
+    powers: Float64Array,
+    targets: Int64Array,
+    values: Float64Array,
+    odd: Int64Array,
+    row: int,
+) -> int:
+    """Read some cells of a row one by one; return how many are no numbers of up to 15 digits, listed in ``odd``."""
+    n_odd = 0
+    for target in targets:
+        begin = np.uint64(start) + np.uint64(marks[wanted[target]])
+        end = np.uint64(start) + np.uint64(marks[wanted[target] + _U1]) - _U1
+        digits, negative, n_decimal = _careful_number(data, begin, end)
         if n_decimal > _MOST_DECIMALS:
-            digits, negative, n_decimal = _careful_number(data, begin, end)
-            if n_decimal > _MOST_DECIMALS:
-                odd[n_odd, 0], odd[n_odd, 1], odd[n_odd, 2], odd[n_odd, 3] = row, target, begin, end
-                n_odd += 1
-                continue
-        values[target] = np.float64(digits) / powers[negative, n_decimal]
+            odd[n_odd, 0], odd[n_odd, 1], odd[n_odd, 2], odd[n_odd, 3] = row, target, begin, end
+            n_odd += 1
+        else:
+            value = np.float64(digits) / powers[n_decimal]
+            values[target] = -value if negative else value
     return n_odd
 
 
 @kernel
-def _short_number(word: np.uint64, n_character: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """Return the digits of up to eight characters as an integer, and the number of decimals or ``_NO_NUMBER``.
-
-    A length that is negative has wrapped round to a large one.
-    """
-    if n_character - _U1 >= _U8:
-        return _U0, _NO_NUMBER
-    # The last character comes to the top byte, the bytes in front of the first one are 0.
-    digits = (word ^ _ZEROS) << (_U64 - (n_character << _U3))
-    foreign = ((digits + _ABOVE_NINE) | digits) & _TOP_BITS
-    if foreign == 0:
-        return _eight_digits(digits), _U0
-    place = lowest_bit(foreign) - _U7
-    single = foreign & (foreign - _U1) == 0
-    if n_character == 1 or not single or (digits >> place) & _LOW_BYTE != _DOT_AS_DIGIT:
-        return _U0, _NO_NUMBER
-    before = digits & ((_U1 << place) - _U1)
-    behind = ((digits >> place) >> _U8) << place
-    return _eight_digits((before | behind) << _U8), (_U64 - _U8 - place) >> _U3
-
-
-@kernel
-def _eight_digits(digits: np.uint64) -> np.uint64:
-    """Return the number that eight bytes of 0 to 9 spell, the lowest byte first."""
-    pairs = digits * _TEN + (digits >> _U8)
-    first = (pairs & _PAIRS) * _MILLION_AND_HUNDRED
-    second = ((pairs >> _U16) & _PAIRS) * _TEN_THOUSAND_AND_ONE
-    return ((first + second) >> _U32) & _LOW_HALF
-
-
-@kernel
 def _careful_number(data: ByteArray, begin: np.uint64, end: np.uint64) -> tuple[np.uint64, np.uint64, np.uint64]:
-    """Return the digits of a cell with spaces around it, whether it is negative, and what ``_short_number`` says."""
+    """Return the digits of a cell with spaces around it, whether it is negative, and its decimals.
+
+    In place of the decimals stands ``_NO_NUMBER`` where it is no number of up to 15 digits.
+    """
     while begin < end and data[begin] <= _SPACE:
         begin += _U1
     while begin < end and data[end - _U1] <= _SPACE:

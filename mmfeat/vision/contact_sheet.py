@@ -16,6 +16,7 @@ _CELL = 128  # height and width of a frame on the sheet, in pixels
 _GAP = 6
 _HEAD = 34
 _CAPTION = 16  # below each frame
+_EMPTY = 40  # height of the row of a clip without frames
 _MOST_FRAMES = 16  # of a clip
 _MOST_LETTERS = 26  # of an id
 _LETTER = 8.0  # width in pixels, about
@@ -47,31 +48,31 @@ def draw_contact_sheet(rows: Sequence[SheetRow], *, heading: str = "") -> Image:
     titles = [_shortened(row.title) for row in rows]
     margin = round(max(map(len, titles), default=0) * _LETTER) + 2 * _GAP
     n_column = max([len(_chosen(row.frames.n_frame)) for row in rows], default=0)
-    row_height = _CELL + _CAPTION + _GAP
+    heights = [_CELL + _CAPTION + _GAP if row.frames.n_frame else _EMPTY for row in rows]
+    tops = [_HEAD, *(_HEAD + int(end) for end in np.cumsum(heights))]
     width = max(margin + max(n_column, 3) * (_CELL + _GAP), round(len(heading) * _LETTER) + 2 * _GAP)
-    sheet = np.full((_HEAD + len(rows) * row_height, width, 3), _PAPER, dtype=np.uint8)
+    sheet = np.full((tops[-1], width, 3), _PAPER, dtype=np.uint8)
     _write(sheet, heading, _GAP, _HEAD - 12, _INK)
-    for index, (row, title) in enumerate(zip(rows, titles, strict=True)):
-        top = _HEAD + index * row_height
-        _write(sheet, title, _GAP, top + _CELL // 2, _INK)
-        _draw_row(sheet, row, margin, top)
+    for row, title, top, height in zip(rows, titles, tops, heights, strict=False):
+        base_line = top + (height - _CAPTION) // 2
+        _write(sheet, title, _GAP, base_line, _INK)
+        _write(sheet, row.note, margin, base_line, _WARNING)
+        _draw_frames(sheet, row.frames, margin, top)
     return sheet
 
 
-def _draw_row(sheet: Image, row: SheetRow, left: int, top: int) -> None:
+def _draw_frames(sheet: Image, frames: EncodedFrames, left: int, top: int) -> None:
     import cv2
 
-    if row.note:
-        _write(sheet, row.note, left, top + _CELL // 2, _WARNING)
-    images = row.frames.decode()
-    for place, index in enumerate(_chosen(row.frames.n_frame)):
+    images = frames.decode()
+    for place, index in enumerate(_chosen(frames.n_frame)):
         x = left + place * (_CELL + _GAP)
         cell = sheet[top : top + _CELL, x : x + _CELL]
         cell[:] = cv2.resize(images[index], (_CELL, _CELL), interpolation=cv2.INTER_AREA)
-        tracked = bool(row.frames.valid[index])
+        tracked = bool(frames.valid[index])
         if not tracked:
             _mark(cell)
-        caption = f"{row.frames.times_s[index]:.2f} s" + ("" if tracked else "  no face")
+        caption = f"{frames.times_s[index]:.2f} s" + ("" if tracked else "  no face")
         _write(sheet, caption, x, top + _CELL + _CAPTION - 4, _PALE if tracked else _WARNING, scale=0.38)
 
 

@@ -11,6 +11,8 @@ from mmfeat.errors import ClipError
 from mmfeat.types import StreamStatus
 
 _FFMPEG_TIMEOUT_S = 30.0  # of one open or read; a damaged file must not hold up a build
+_USUAL_RATE_HZ = 25
+_MOST_PIXELS = 8192 * 8192
 _NO_VIDEO = ("tty", "ico", "image2")  # what FFmpeg shows as video and nobody films
 _STILL_BRANDS = ("avif", "heic", "heix", "mif1")  # pictures in the container of MP4
 
@@ -40,6 +42,21 @@ def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
                 StreamStatus.MISSING_SOURCE,
             )
         yield container, _video_stream(path, container)
+
+
+def frame_rate_hz(path: Path) -> float:
+    """Return the mean frame rate of a video as its container says, 25 where it says nothing.
+
+    Raises:
+        ClipError: as ``open_video``.
+    """
+    with open_video(path) as (_, stream):
+        return rate_of(stream)
+
+
+def rate_of(stream: Any) -> float:
+    """Return the mean frame rate of a stream in Hz."""
+    return float(stream.average_rate or stream.guessed_rate or _USUAL_RATE_HZ)
 
 
 def _no_video(container: Any) -> str | None:
@@ -83,6 +100,13 @@ def _video_stream(path: Path, container: Any) -> Any:
     if streams[0].codec_context is None:
         raise ClipError(
             f"{path}: expected a video that FFmpeg decodes, got an unknown codec; convert it", StreamStatus.DECODE_ERROR
+        )
+    context = streams[0].codec_context
+    if context.width * context.height > _MOST_PIXELS:
+        raise ClipError(
+            f"{path}: expected a video of at most {_MOST_PIXELS / 1e6:.0f} megapixels, got {context.width} x "
+            f"{context.height}; the header is damaged",
+            StreamStatus.DECODE_ERROR,
         )
     return streams[0]
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mmfeat.errors import ClipError
 from mmfeat.types import BoolArray, Float64Array, StreamStatus
-from mmfeat.vision.container import damaged, decode_all, demux_packets, open_video
+from mmfeat.vision.container import damaged, decode_all, demux_packets, open_video, rate_of
 
 _CONTAINERS_WITH_INDEX = ("mov", "matroska")  # the others find a time by guessing
 _SEEK_COST = 16  # in decoded frames; below, going on is cheaper than jumping
@@ -77,7 +77,7 @@ def index_by_decoding(path: Path) -> FrameTable:
     """
     with open_video(path) as (container, stream):
         pts = [_NO_TIME if frame.pts is None else int(frame.pts) for frame in decode_all(path, container, stream)]
-        step_s = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
+        step_s = 1.0 / rate_of(stream)
         times_s = np.arange(len(pts), dtype=np.float64) * step_s
         if _NO_TIME not in pts and bool((np.diff(pts) > 0).all()):
             times_s = _times_s(np.asarray(pts, dtype=np.int64), container, stream)

@@ -100,7 +100,8 @@ def read_openface_csv(
 def fit_to_file(config: OpenFaceConfig, paths: Iterable[Path]) -> OpenFaceConfig:
     """Return the settings for files like the first of ``paths`` that can be read: fewer columns for OpenFace 1.x."""
     header = next((header for path in paths if (header := read_header(path)) is not None), ())
-    present = [name for name in config.feature_names if name in set(header)]
+    known = set(header)
+    present = [name for name in config.feature_names if name in known]
     if not is_version_1(header) or not present:
         return config
     return replace(config, groups=shortest_names(present))
@@ -153,15 +154,18 @@ def _frame_features(table: Table, rows: BoolArray, frames: Timeline, config: Ope
     present = set(table.names)
     names = tuple(name for name in config.feature_names if name in present)
     n_frame = frames.times_s.size
+    cells = table.columns(names)
     with np.errstate(over="ignore"):
-        read = table.columns(names)[rows].astype(np.float32)
+        read = (cells if rows.all() else cells[rows]).astype(np.float32)
     tracked = is_tracked(table)[rows] & np.isfinite(read).all(axis=1)
     if not tracked.any():
         message = f"{table.path}: expected a face, OpenFace tracked none in {n_frame} frames; look at the video"
         raise ClipError(message, StreamStatus.NO_FACE)
     read[~tracked] = 0.0
-    values = np.zeros((n_frame, len(names)), dtype=np.float32)
-    values[frames.places] = read
+    values = read
+    if frames.n_skipped:
+        values = np.zeros((n_frame, len(names)), dtype=np.float32)
+        values[frames.places] = read
     valid = np.zeros(n_frame, dtype=np.bool_)
     valid[frames.places] = tracked
     return FrameFeatures(

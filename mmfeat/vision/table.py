@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,10 +116,13 @@ def read_table(path: Path, choose: Choose, *, loader: Loader = "compiled") -> Ta
     """
     text = _read_text(path)
     names = choose(text.header)
-    _check_doubled(text, names)
-    places = {name: place for place, name in enumerate(text.header)}
-    wanted = np.array([places[name] for name in names], dtype=np.int64)
-    if loader == "compiled":
+    doubled, places = _find_columns(text.header, names)
+    if doubled:
+        count = text.header.count(doubled)
+        message = f"{path}: expected each column once, got {doubled!r} {count} times; {_AGAIN}"
+        raise ClipError(message, StreamStatus.DECODE_ERROR)
+    wanted = np.array(places, dtype=np.int64)
+    if loader == "compiled" and sys.byteorder == "little":
         from mmfeat.vision.compiled_table import read_values
     else:
         from mmfeat.vision.numpy_table import read_values
@@ -223,9 +227,9 @@ def _names(line: bytes) -> tuple[str, tuple[str, ...]]:
     return separator, tuple(name.strip().strip('"') for name in text.split(separator))
 
 
-def _check_doubled(text: Text, names: tuple[str, ...]) -> None:
-    counts = Counter(text.header)
-    doubled = [name for name in names if counts[name] > 1]
-    if doubled:
-        message = f"{text.path}: expected each column once, got {doubled[0]!r} {counts[doubled[0]]} times; {_AGAIN}"
-        raise ClipError(message, StreamStatus.DECODE_ERROR)
+@functools.lru_cache(maxsize=8)
+def _find_columns(header: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
+    """Return the first of ``names`` that stands in a header twice, or "", and where they stand."""
+    counts = Counter(header)
+    places = {name: place for place, name in enumerate(header)}
+    return next((name for name in names if counts[name] > 1), ""), tuple(places[name] for name in names)

@@ -8,7 +8,7 @@ from mmfeat import EncodedFrames, InputError, OutputExistsError, write_contact_s
 from mmfeat.images import encode_image
 from mmfeat.testing import numbered_image, shown_number, write_example_dataset
 from mmfeat.vision import SheetRow, draw_contact_sheet
-from mmfeat.vision.contact_sheet import _CAPTION, _CELL, _GAP, _HEAD
+from mmfeat.vision.contact_sheet import _CAPTION, _CELL, _EMPTY, _GAP, _HEAD
 
 
 def row(title="clip", n_frame=3, valid=None, note=""):
@@ -72,7 +72,7 @@ def test_a_sheet_is_made_from_a_finished_file(tmp_path, suffix):
     picture = tmp_path / f"a.{suffix}"
     assert write_contact_sheet(dataset, picture) == 24
     image = cv2.imread(str(picture))
-    assert image.shape[0] == _HEAD + 24 * (_CELL + _CAPTION + _GAP)
+    assert image.shape[0] == _HEAD + 23 * (_CELL + _CAPTION + _GAP) + _EMPTY  # clip 1 has no face
     with pytest.raises(OutputExistsError):
         write_contact_sheet(dataset, picture)
     assert write_contact_sheet(dataset, picture, n_clip=2, overwrite=True) == 2

@@ -323,6 +323,12 @@ def test_an_mp4_that_was_cut_off_behind_its_table_of_contents_is_refused(video, 
     assert message.endswith("; copy it again")
 
 
+def test_a_header_that_promises_too_many_pixels_is_refused(video, monkeypatch):
+    monkeypatch.setattr("mmfeat.vision.container._MOST_PIXELS", 64 * 64 - 1)
+    message = refused(video, StreamStatus.DECODE_ERROR)
+    assert message == "expected a video of at most 0 megapixels, got 64 x 64; the header is damaged"
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_a_damaged_file_is_read_or_refused(video, tmp_path, seed):
     rng = np.random.default_rng(seed)
