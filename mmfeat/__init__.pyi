@@ -30,6 +30,12 @@ from .config import (
     merge_overrides as merge_overrides,
     read_toml as read_toml,
 )
+from .convert import (
+    ImportReport as ImportReport,
+    import_mmsa as import_mmsa,
+    import_skesl_pkl as import_skesl_pkl,
+    load_pickle as load_pickle,
+)
 from .dataset import (
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
