@@ -12,6 +12,8 @@ from mmfeat.plugins import COMMANDS, discover, load
 
 from .boundary import BoundaryGroup
 from .build import build, extract_audio
+from .convert import import_arrays, import_csd, import_csv, import_mmsa, import_skesl_pkl
+from .export import export_csd, export_mmsa, export_npz
 from .frames import extract_frames
 from .inspect import describe, presets, validate
 from .openface import parse_openface
@@ -20,9 +22,17 @@ from .run import extract_wav, run_openface
 BUILT_IN = (
     build,
     describe,
+    export_csd,
+    export_mmsa,
+    export_npz,
     extract_audio,
     extract_frames,
     extract_wav,
+    import_arrays,
+    import_csd,
+    import_csv,
+    import_mmsa,
+    import_skesl_pkl,
     parse_openface,
     presets,
     run_openface,

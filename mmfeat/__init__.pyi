@@ -31,7 +31,14 @@ from .config import (
     read_toml as read_toml,
 )
 from .convert import (
+    ExportReport as ExportReport,
     ImportReport as ImportReport,
+    export_csd as export_csd,
+    export_mmsa as export_mmsa,
+    export_npz as export_npz,
+    import_arrays as import_arrays,
+    import_csd as import_csd,
+    import_csv as import_csv,
     import_mmsa as import_mmsa,
     import_skesl_pkl as import_skesl_pkl,
     load_pickle as load_pickle,

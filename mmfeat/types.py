@@ -168,9 +168,9 @@ class ClipEntry:
     """One clip as a manifest or a corpus describes it, before anything is read.
 
     ``recording_id`` groups the clips of one recording or dialogue and ``position`` orders them in it.
-    ``splits`` maps a scheme to the clip's part in it; ``labels`` holds the labels that are known.
-    ``start_s`` and ``end_s`` say where the clip lies in its recording, NaN where unknown. ``line`` is the manifest's
-    line, for messages.
+    ``splits`` maps a scheme to the clip's part in it; ``labels`` holds the labels that are known. ``features`` names a
+    file of finished features for each stream. ``start_s`` and ``end_s`` say where the clip lies in its recording, NaN
+    where unknown. ``line`` is the manifest's line, for messages.
     """
 
     clip_id: str
@@ -181,6 +181,7 @@ class ClipEntry:
     audio: Path | None = None
     openface: Path | None = None
     video: Path | None = None
+    features: Mapping[str, Path] = field(default_factory=dict)
     text: str = ""
     labels: Mapping[str, float] = field(default_factory=dict)
     start_s: float = float("nan")

@@ -112,7 +112,7 @@ class PartsSource:
             streams=list(self.infos.values()),
             clips=self._clips,
             labels=labels,
-            has_splits=any(part.name != "none" for part in self._parts),
+            schemes=["default"] if any(part.name != "none" for part in self._parts) else [],
             notes=lambda: [*notes, *self._notes()],
             config={"aligned": self._aligned, "padding": self._padding},
         )

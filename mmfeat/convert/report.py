@@ -77,7 +77,7 @@ class Source:
         streams: what the streams are.
         clips: yields the clips, in the order of the file.
         labels: what the labels are.
-        has_splits: the source says which clip is in which part.
+        schemes: names of the split schemes.
         notes: asked for when every clip has been read.
         words: where the words come from, None for none.
         config: settings of the import, for the provenance.
@@ -88,7 +88,7 @@ class Source:
     streams: Sequence[StreamInfo]
     clips: Callable[[], Iterable[ClipFeatures]]
     labels: Sequence[LabelInfo] = ()
-    has_splits: bool = False
+    schemes: Sequence[str] = ()
     notes: Callable[[], Sequence[str]] = tuple
     words: Mapping[str, Any] | None = None
     config: Mapping[str, Any] | None = None
@@ -110,7 +110,7 @@ def write_import(
         info=info or DatasetInfo(name=output.stem),
         streams=source.streams,
         labels=source.labels,
-        schemes=["default"] if source.has_splits else [],
+        schemes=source.schemes,
         words=source.words,
         overwrite=overwrite,
     )
@@ -119,7 +119,7 @@ def write_import(
             writer.write(clip)
         if not counted.n_clip:
             raise InputError(f"{source.paths[0]}: expected at least one clip, got none; is it the right file?")
-        notes = tuple(source.notes())
+        notes = (*source.notes(), *(f"{clip_id}: {note}" for clip_id, note in writer.notes))
         writer.add_event({**_event(source, started, origin), "n_clip": counted.n_clip, "notes": notes})
         return ImportReport(
             path=output,
