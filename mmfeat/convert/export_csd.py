@@ -2,8 +2,8 @@
 
 A stream that was imported from a sequence gets its root name and metadata back, word by word. Other streams get every
 key that the SDK asks for, in both spellings of its fused one. Intervals are the stored ones; else each frame lasts from
-the middle between it and the frame before to the middle between it and the next. Times are on the recording's clock: the
-clip's start, where it is known, is added. A stream without a clock has no intervals and cannot be a sequence.
+the middle between it and the frame before to the middle between it and the next. Times are on the recording's clock:
+the clip's start, where it is known, is added. A stream without a clock has no intervals and cannot be a sequence.
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ def text(value: Any) -> str:
             value = value.decode("utf-8")
         except UnicodeDecodeError:
             value = value.decode("latin-1")
-    return str(value).replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list | tuple | dict | set | frozenset | np.ndarray):
+        raise InputError(f"expected a text, got {type(value).__name__}; correct the source")
+    return str(value).replace("\0", " ").encode("utf-8", "replace").decode("utf-8", "replace")
 
 
 def mapping(value: Any, where: str) -> Mapping[str, Any]:
