@@ -109,8 +109,9 @@ def _array(path: Path) -> npt.NDArray[Any]:
                 names = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
                 items = [file[name][()] for name in names if isinstance(file[name], h5py.Dataset)]
         else:
-            content = np.load(path, allow_pickle=False)
-            items = [content] if path.suffix == ".npy" else list(content.values())
+            with path.open("rb") as handle:
+                content = np.load(handle, allow_pickle=False)
+                items = [content] if path.suffix == ".npy" else list(content.values())
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: expected an array that can be read: {error}; get the file again") from error
     if len(items) != 1 or items[0].ndim == 0:

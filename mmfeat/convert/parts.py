@@ -70,7 +70,9 @@ class Part:
             raise InputError(f"{where}: expected fields of one number of clips, got {shown}; correct the source")
 
     def _columns(self) -> dict[str, Any]:
-        return {"id": self.ids, "text": self.texts, **self.streams, **self.lengths, **self.labels}
+        lengths = {f"{name}_lengths": column for name, column in self.lengths.items()}
+        labels = {f"label {name}": column for name, column in self.labels.items()}
+        return {"ids": self.ids, "texts": self.texts, **self.streams, **lengths, **labels}
 
 
 class PartsSource:
@@ -224,7 +226,8 @@ def _names(parts: Sequence[Part]) -> list[str]:
 
 
 def _made_ids(part: Part) -> list[str]:
-    return [f"{part.name}_{index:05d}" for index in range(part.n_clip)]
+    prefix = "clip" if part.name == "none" else part.name
+    return [f"{prefix}_{index:05d}" for index in range(part.n_clip)]
 
 
 def _common(rows: Mapping[str, slice]) -> dict[str, slice]:

@@ -99,11 +99,12 @@ def read_feature_table(path: Path) -> FeatureTable:
 
 
 def _read_npy(path: Path) -> FeatureTable:
-    return FeatureTable(values=np.load(path, allow_pickle=False))
+    with path.open("rb") as handle:
+        return FeatureTable(values=np.load(handle, allow_pickle=False))
 
 
 def _read_npz(path: Path) -> FeatureTable:
-    with np.load(path, allow_pickle=False) as content:
+    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
         return FeatureTable(
             values=content["values"],
             names=tuple(map(str, content["names"])) if "names" in content else (),
