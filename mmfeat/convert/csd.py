@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mmfeat.convert.columns import Columns, columns_for, named_columns
 from mmfeat.convert.csd_file import CsdFile
 from mmfeat.convert.fields import text
-from mmfeat.convert.frames import Counts, make_frames
+from mmfeat.convert.frames import LOG_F0, Counts, make_frames
 from mmfeat.convert.parts import recording_of
 from mmfeat.convert.report import ImportReport, Source, write_import
 from mmfeat.dataset import DatasetInfo, LabelInfo
@@ -296,6 +296,7 @@ def _info(name: str, file: CsdFile) -> StreamInfo:
         extractor_version="unknown",
         preset=columns.preset,
         config=_origin(file),
+        has_voiced=LOG_F0 in columns.names,
         has_intervals=True,
     )
 

@@ -4,7 +4,8 @@ Keys and types follow thuiar/MMSA, ``src/MMSA/data_loader.py``: for each of trai
 ``id`` (list of texts), ``audio``, ``vision`` and ``text`` (float32, padded with zeros at the end to one number of rows
 over all parts), ``audio_lengths`` and ``vision_lengths`` (lists of int; absent where row ``i`` of every stream belongs
 to word ``i``), ``regression_labels`` and ``regression_labels_T/_A/_V`` (float32), ``annotations`` (texts) and
-``classification_labels`` (float32).
+``classification_labels`` (float32). Beside the parts ``feature_names`` holds the names of each stream's columns; MMSA
+does not look at it, ``import-mmsa`` does.
 
 There is no ``text_bert``: MMSA's option ``use_bert`` needs token numbers, which follow from ``raw_text``.
 """
@@ -53,10 +54,11 @@ def export_mmsa(
     """
     with DatasetReader(dataset) as reader, whole_file(Path(output), overwrite=overwrite) as unfinished:
         pickled = _Export(reader, scheme, label, n_rows or {})
-        content = {name: pickled.part(part) for name, part in _PARTS.items()}
+        content: dict[str, Any] = {name: pickled.part(part) for name, part in _PARTS.items()}
+        n_clip = sum(len(fields["id"]) for fields in content.values())
+        content["feature_names"] = pickled.names()
         with unfinished.open("wb") as handle:
             pickle.dump(content, handle, protocol=_PROTOCOL)
-        n_clip = sum(len(fields["id"]) for fields in content.values())
         return ExportReport(paths=(Path(output),), n_clip=n_clip, notes=tuple(pickled.notes()))
 
 
@@ -95,6 +97,10 @@ class _Export:
         for key, table in self._labels.items():
             fields[key] = np.where(table.present, table.values, np.float32(np.nan))[members].astype(np.float32)
         return fields | self._classes(members.tolist())
+
+    def names(self) -> dict[str, list[str]]:
+        """Return the names of each stream's columns."""
+        return {name: list(self._reader.info(name).feature_names) for name in self._streams}
 
     def notes(self) -> list[str]:
         """Return what a person should know of the pickle."""

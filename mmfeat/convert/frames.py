@@ -6,6 +6,7 @@ Rules:
   Where the source stores lengths, these count instead.
 - A row that holds NaN or an infinity (COVAREP writes -inf) becomes 0 as a whole and is not valid.
 - A row of two or more columns that are all 0 is not valid: the tool saw or heard nothing there.
+- Where a column is ``log_f0``, a frame is voiced where it is not 0.
 - Values are stored as float32; what does not fit in it counts as infinite.
 """
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from mmfeat.types import BoolArray, Float64Array, FrameFeatures, StreamInfo
 
+LOG_F0 = "log_f0"
 Padding = Literal["end", "start", "none"]
 
 
@@ -100,6 +102,7 @@ def make_frames(
         names=info.feature_names,
         units=info.feature_units,
         valid=valid,
+        voiced=numbers[:, info.feature_names.index(LOG_F0)] != 0 if info.has_voiced else None,
         hop_s=info.hop_s,
         intervals_s=intervals_s,
     )

@@ -14,6 +14,7 @@ key of a part                  becomes
 ``classification_labels``      the order of those classes; a label of its own where it says something else
 =============================  =====================================================================================
 
+Our own export adds the key ``feature_names`` beside the parts; columns without it get the names of ``columns``.
 Files of the same layout with ``labels`` in place of ``regression_labels`` are read as well. Keys: thuiar/MMSA,
 ``src/MMSA/data_loader.py``.
 """
@@ -74,11 +75,13 @@ def import_mmsa(
         OutputExistsError: the file exists and ``overwrite`` is false.
     """
     path = Path(path)
-    raw = read_parts(load_pickle(path), str(path))
+    content = load_pickle(path)
+    raw = read_parts(content, str(path))
     parts = [_part(name, fields, f"{path}: {name}") for name, fields in raw.items()]
     labels, parts = _with_classes(parts, raw, str(path))
     aligned = is_aligned(parts) if aligned is None else aligned
-    source = PartsSource(parts, str(path), aligned=aligned, paths=[path])
+    names = _column_names(content, str(path))
+    source = PartsSource(parts, str(path), aligned=aligned, names=names, paths=[path])
     unknown = sorted({key for fields in raw.values() for key in fields} - _KNOWN)
     notes = [f"not imported, unknown key {key!r}" for key in unknown]
     if any("text_bert" in fields for fields in raw.values()):
@@ -100,6 +103,12 @@ def read_parts(content: Any, where: str) -> dict[str, Mapping[str, Any]]:
             f"{where}: expected the keys train, valid and test, got {found}; is it the right kind of pickle?"
         )
     return parts
+
+
+def _column_names(content: Any, where: str) -> dict[str, list[str]]:
+    """Return the names of columns that our own export puts beside the parts."""
+    named = mapping(content, where).get("feature_names", {})
+    return {name: texts(names, where) for name, names in mapping(named, where).items()}
 
 
 def _part(name: str, fields: Mapping[str, Any], where: str) -> Part:

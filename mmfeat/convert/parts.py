@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.convert.columns import columns_for
-from mmfeat.convert.frames import Counts, Padding, make_frames, real_rows
+from mmfeat.convert.columns import Columns, columns_for, named_columns
+from mmfeat.convert.frames import LOG_F0, Counts, Padding, make_frames, real_rows
 from mmfeat.convert.report import Source, check_ids
 from mmfeat.dataset import LabelInfo
 from mmfeat.errors import InputError
@@ -84,6 +84,7 @@ class PartsSource:
         aligned: row ``i`` of every stream belongs to word ``i``; padding is then what is 0 in all of them.
         padding: where the source puts rows of zeros.
         hops_s: constant step of a stream in seconds, where the source is known to have one.
+        names: names of a stream's columns, where the source has them.
         paths: the files, for the provenance.
     """
 
@@ -95,12 +96,13 @@ class PartsSource:
         aligned: bool = False,
         padding: Padding = "end",
         hops_s: Mapping[str, float] | None = None,
+        names: Mapping[str, Sequence[str]] | None = None,
         paths: Sequence[Path] = (),
     ) -> None:
         for part in parts:
             part.check_lengths(f"{where}: {part.name}")
         self._parts, self._where, self._aligned, self._padding = parts, where, aligned, padding
-        self._paths = paths
+        self._paths, self._column_names = paths, names or {}
         self._ids = [list(part.ids) or _made_ids(part) for part in parts]
         check_ids((clip_id for ids in self._ids for clip_id in ids), where)
         self.infos = {name: self._info(name, hops_s or {}) for name in _names(parts)}
@@ -123,7 +125,7 @@ class PartsSource:
         widths = Counter(clip.shape[1] for part in self._parts for clip in part.streams.get(name, ())[:1])
         if len(widths) != 1:
             raise InputError(f"{self._where}: {name}: expected one number of columns, got {sorted(widths)}")
-        columns = columns_for(name, next(iter(widths)))
+        columns = self._columns(name, next(iter(widths)))
         hop_s = hops_s.get(name)
         config = {"columns": columns.preset, "padding": self._padding}
         return StreamInfo(
@@ -134,9 +136,15 @@ class PartsSource:
             extractor_version="unknown",
             preset=columns.preset,
             config=config,
+            has_voiced=LOG_F0 in columns.names,
             hop_s=hop_s,
             clock="" if hop_s else ("words" if self._aligned else "unknown"),
         )
+
+    def _columns(self, name: str, n_feature: int) -> Columns:
+        """Return the columns under the source's own names, else under those that are known."""
+        names = self._column_names.get(name, ())
+        return named_columns(names) if len(names) == n_feature else columns_for(name, n_feature)
 
     def _clips(self) -> Iterator[ClipFeatures]:
         positions: Counter[str] = Counter()
@@ -193,7 +201,7 @@ class PartsSource:
         return slice(0, min(length, len(values)))
 
     def _notes(self) -> list[str]:
-        noted = [columns_for(name, len(info.feature_names)).note for name, info in self.infos.items()]
+        noted = [self._columns(name, len(info.feature_names)).note for name, info in self.infos.items()]
         texts = [f"{name}: {note}" for name, note in zip(self.infos, noted, strict=True) if note]
         if any(not part.ids for part in self._parts):
             texts.append("the source has no ids; they are made of the part and the place in it")

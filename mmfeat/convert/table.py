@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmfeat.convert.columns import columns_for, named_columns
-from mmfeat.convert.frames import Counts, make_frames
+from mmfeat.convert.frames import LOG_F0, Counts, make_frames
 from mmfeat.convert.report import ImportReport, Source, file_sha256, write_import
 from mmfeat.dataset import DatasetInfo, LabelInfo
 from mmfeat.errors import ClipError, InputError
@@ -238,6 +238,7 @@ def _stream_info(name: str, table: FeatureTable, hop_s: float | None) -> StreamI
         preset=columns.preset,
         config={},
         hop_s=None if timed else hop_s,
+        has_voiced=LOG_F0 in columns.names,
         has_intervals=table.intervals_s is not None,
         clock="" if timed or hop_s else "unknown",
     )
