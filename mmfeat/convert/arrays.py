@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.convert.csd_file import DAMAGE, read_whole
 from mmfeat.convert.fields import numbers, sequences
 from mmfeat.convert.frames import Padding
 from mmfeat.convert.parts import Part, PartsSource, is_aligned
@@ -107,12 +108,12 @@ def _array(path: Path) -> npt.NDArray[Any]:
         if path.suffix == ".h5":
             with h5py.File(path, "r") as file:
                 names = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
-                items = [file[name][()] for name in names if isinstance(file[name], h5py.Dataset)]
+                items = [read_whole(file[name]) for name in names if isinstance(file[name], h5py.Dataset)]
         else:
             with path.open("rb") as handle:
                 content = np.load(handle, allow_pickle=False)
                 items = [content] if path.suffix == ".npy" else list(content.values())
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (*DAMAGE, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: expected an array that can be read: {error}; get the file again") from error
     if len(items) != 1 or items[0].ndim == 0:
         raise InputError(f"{path}: expected one array in the file, got {len(items)}; keep one file for each stream")

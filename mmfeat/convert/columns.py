@@ -21,6 +21,7 @@ Everything else is called ``<stream>_<i>``.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,13 +90,17 @@ def columns_for(stream: str, n_feature: int) -> Columns:
 
 
 def named_columns(names: Sequence[str]) -> Columns:
-    """Return the columns of a source that names them; a name that comes again gets a number."""
-    seen: dict[str, int] = {}
-    unique = []
+    """Return the columns of a source that names them; a name that comes again gets a number.
+
+    Example:
+        >>> named_columns(["a", "a", "a#2"]).names
+        ('a', 'a#2', 'a#2#2')
+    """
+    unique: dict[str, None] = {}
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return _named(unique, "unknown", "unknown")
+        choices = (name if number == 1 else f"{name}#{number}" for number in itertools.count(1))
+        unique[next(choice for choice in choices if choice not in unique)] = None
+    return _named(list(unique), "unknown", "unknown")
 
 
 def _named(names: Sequence[str], extractor: str, preset: str, note: str = "") -> Columns:

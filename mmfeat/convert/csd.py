@@ -264,7 +264,8 @@ def _label_names(labels: CsdFile | None) -> tuple[str, ...]:
     if labels.is_text:
         raise InputError(f"{labels.path}: expected labels that are numbers, got texts; give it among the sequences")
     names = labels.dimension_names or LABEL_NAMES.get(labels.width, [f"label_{i}" for i in range(labels.width)])
-    return tuple(name.replace("/", "_") for name in named_columns(names).names)
+    cleaned = [name.replace("/", "_") if name.strip(".") else f"label_{i}" for i, name in enumerate(names)]
+    return named_columns(cleaned).names
 
 
 def _entry(place: _Place, words: Words | None, positions: Counter[str]) -> ClipEntry:

@@ -21,6 +21,8 @@ from mmfeat.errors import ClipError, InputError
 from mmfeat.types import Float64Array, StreamStatus
 
 FUSED = "dimension namescomputational sequence version"
+DAMAGE = (OSError, LookupError, RuntimeError, ValueError, ArithmeticError, TypeError, AttributeError, MemoryError)
+_INFLATION = 2_000  # gzip packs zeros 1,032 times
 _DIMENSIONS = ("dimension names", FUSED)
 
 
@@ -47,7 +49,7 @@ class CsdFile:
             self.metadata = self._metadata()
             self.keys = tuple(self._data)
             self.is_text, self.width = self._kind()
-        except (OSError, KeyError, RuntimeError, ValueError) as error:  # h5py's words for damage
+        except DAMAGE as error:
             self._file.close()
             raise InputError(f"{path}: expected a whole computational sequence: {error}; get it again") from error
         except InputError:
@@ -75,8 +77,9 @@ class CsdFile:
         """
         try:
             entry = _own(self._data, key)
-            features, intervals = _own(entry, "features")[()], _own(entry, "intervals")[()].astype(np.float64)
-        except (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError) as error:
+            features = read_whole(_own(entry, "features"))
+            intervals = read_whole(_own(entry, "intervals")).astype(np.float64)
+        except DAMAGE as error:
             raise self._fault(key, f"expected features and intervals that can be read: {error}") from error
         if features.ndim == 1:
             features = features[:, None]
@@ -109,7 +112,7 @@ class CsdFile:
         if "metadata" not in group:
             return {}
         stored = _own(group, "metadata")
-        return {key: text(np.asarray(_own(stored, key)[()]).reshape(-1)[0]) for key in stored}
+        return {key: text(read_whole(_own(stored, key)).reshape(-1)[0]) for key in stored}
 
     def _kind(self) -> tuple[bool, int]:
         """Return whether the features are texts, and their number of columns, by the first entry."""
@@ -118,6 +121,18 @@ class CsdFile:
         if not is_text and features.dtype.kind not in "biuf":
             raise InputError(f"{self.path}: expected numbers or texts as features, got {features.dtype}")
         return is_text, int(features.shape[1]) if features.ndim > 1 else 1
+
+
+def read_whole(dataset: h5py.Dataset) -> npt.NDArray[Any]:
+    """Return the values of a dataset.
+
+    Raises:
+        ValueError: it claims more bytes than its file can hold.
+    """
+    room = _INFLATION * Path(dataset.file.filename).stat().st_size
+    if dataset.nbytes > room:
+        raise ValueError(f"{dataset.name} claims {dataset.nbytes:,} bytes, more than the file can hold")
+    return np.asarray(dataset[()])
 
 
 def _own(group: h5py.Group, name: str) -> Any:

@@ -93,7 +93,7 @@ def read_feature_table(path: Path) -> FeatureTable:
         table = read(path)
     except FileNotFoundError as error:
         raise ClipError(f"{path}: expected a feature file, found none", StreamStatus.MISSING_SOURCE) from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise ClipError(f"{path}: expected features that can be read: {error}", StreamStatus.DECODE_ERROR) from error
     return _checked(table, path)
 

@@ -234,3 +234,28 @@ def test_the_import_streams(tmp_path):
     arguments = [sys.executable, "-c", code, path, tmp_path / "out.h5"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 150_000  # kB
+
+
+def test_a_claim_of_more_than_the_file_can_hold_is_refused(tmp_path, out):
+    path = make_csd(tmp_path / "x.csd", "x", {"a": sequence(np.random.default_rng(0), 3, 2)})
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("x/data/b/features", shape=(10**10, 2), chunks=(1000, 2), dtype=np.float32)
+        file["x/data/b/intervals"] = np.zeros((1, 2))
+    ((clip_id, failure),) = imported([path], out).failures
+    assert clip_id == "b"
+    assert "claims 80,000,000,000 bytes, more than the file can hold" in failure.message
+
+
+def test_damaged_sequences_are_read_or_refused(tmp_path, out):
+    """60 damaged copies of a good file: no foreign exception, and whatever is written is a valid dataset."""
+    rng = np.random.default_rng(0)
+    good = make_csd(tmp_path / "x.csd", "x", {f"v{i}": sequence(rng, 4, 2) for i in range(3)}).read_bytes()
+    for _ in range(60):
+        content = bytearray(good)
+        for place in rng.integers(0, len(good), rng.integers(1, 6)):
+            content[place] = rng.integers(0, 256)
+        (tmp_path / "x.csd").write_bytes(content)
+        try:
+            imported([tmp_path / "x.csd"], out, overwrite=True)
+        except InputError:
+            continue
