@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.convert.columns import Columns, columns_for, named_columns
 from mmfeat.convert.csd_file import CsdFile
+from mmfeat.convert.csd_streams import label_names, sequence_info, sequence_origin
 from mmfeat.convert.fields import text
-from mmfeat.convert.frames import LOG_F0, Counts, make_frames
+from mmfeat.convert.frames import Counts, make_frames
 from mmfeat.convert.parts import recording_of
 from mmfeat.convert.report import ImportReport, Source, write_import
 from mmfeat.dataset import DatasetInfo, LabelInfo
@@ -34,15 +34,11 @@ from mmfeat.types import (
     Float64Array,
     FrameFeatures,
     StreamFailure,
-    StreamInfo,
     StreamStatus,
     Words,
 )
 
 PAUSES = frozenset(["sp", ""])
-_EMOTIONS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
-LABEL_NAMES = {1: ("sentiment",), 6: _EMOTIONS, 7: ("sentiment", *_EMOTIONS)}  # SDK issues 144 and 191
-_KINDS = {"covarep": "audio", "facet": "vision", "glove": "text"}
 
 
 def import_csd(
@@ -115,16 +111,17 @@ class _Join:
         self._files, self._labels = files, labels
         self._words = texts[0] if texts else None
         self._known = {name: frozenset(file.keys) for name, file in files.items()}
-        self._label_names = _label_names(labels)
-        self.infos = {name: _info(name, file) for name, file in files.items() if not file.is_text}
+        self._label_names = label_names(labels)
+        self.infos = {name: sequence_info(name, file) for name, file in files.items() if not file.is_text}
         self._counts = {name: Counts() for name in files}
         self._n_outside: Counter[str] = Counter()
+        self._unread: list[str] = []
         self._check()
 
     def source(self) -> Source:
         """Return what the import reads."""
         paths = [file.path for file in self._files.values()]
-        words = None if self._words is None else _origin(self._files[self._words])
+        words = None if self._words is None else sequence_origin(self._files[self._words])
         return Source(
             kind="csd",
             paths=paths if self._labels is None else [*paths, self._labels.path],
@@ -164,7 +161,12 @@ class _Join:
             yield from ([_Place(clip_id=key, key=key, interval_s=None, labels={})] for key in keys)
             return
         for key in self._labels.keys:
-            values, intervals = self._labels.read(key)
+            try:
+                values, intervals = self._labels.read(key)
+            except ClipError as error:
+                self._unread.append(f"{error}; its recording is one clip without labels")
+                yield [_Place(clip_id=key, key=key, interval_s=None, labels={})]
+                continue
             rows = range(len(values))
             numbered = len(rows) > 1 or "[" not in key
             yield [
@@ -231,7 +233,7 @@ class _Join:
             self._n_outside[name] += int((~used).sum())
 
     def _notes(self) -> list[str]:
-        notes = []
+        notes = list(self._unread)
         for name, file in self._files.items():
             notes += self._counts[name].notes(name)
             if count := self._n_outside[name]:
@@ -258,16 +260,6 @@ def _finite(names: Sequence[str], values: npt.NDArray[Any]) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, values, strict=True) if np.isfinite(np.float32(value))}
 
 
-def _label_names(labels: CsdFile | None) -> tuple[str, ...]:
-    if labels is None:
-        return ()
-    if labels.is_text:
-        raise InputError(f"{labels.path}: expected labels that are numbers, got texts; give it among the sequences")
-    names = labels.dimension_names or LABEL_NAMES.get(labels.width, [f"label_{i}" for i in range(labels.width)])
-    cleaned = [name.replace("/", "_") if name.strip(".") else f"label_{i}" for i, name in enumerate(names)]
-    return named_columns(cleaned).names
-
-
 def _entry(place: _Place, words: Words | None, positions: Counter[str]) -> ClipEntry:
     recording_id, position = recording_of(place.clip_id, positions)
     spoken = [] if words is None else [token for token in words.tokens if token not in PAUSES]
@@ -281,32 +273,3 @@ def _entry(place: _Place, words: Words | None, positions: Counter[str]) -> ClipE
     if place.interval_s is None:
         return entry
     return replace(entry, start_s=place.interval_s[0], end_s=place.interval_s[1])
-
-
-def _origin(file: CsdFile) -> dict[str, Any]:
-    return {"root": file.root, "metadata": file.metadata}
-
-
-def _info(name: str, file: CsdFile) -> StreamInfo:
-    columns = _columns(name, file)
-    return StreamInfo(
-        name=name,
-        feature_names=columns.names,
-        feature_units=columns.units,
-        extractor=columns.extractor,
-        extractor_version="unknown",
-        preset=columns.preset,
-        config=_origin(file),
-        has_voiced=LOG_F0 in columns.names,
-        has_intervals=True,
-    )
-
-
-def _columns(name: str, file: CsdFile) -> Columns:
-    """Return the columns by the file's own names, else by what is known of its kind."""
-    lowered = f"{name} {file.root}".lower()
-    kind = next((kind for word, kind in _KINDS.items() if word in lowered), name)
-    known = columns_for(kind, file.width)
-    if not file.dimension_names:
-        return known
-    return replace(known, names=named_columns(file.dimension_names).names, note="")

@@ -259,3 +259,14 @@ def test_damaged_sequences_are_read_or_refused(tmp_path, out):
             imported([tmp_path / "x.csd"], out, overwrite=True)
         except InputError:
             continue
+
+
+def test_a_broken_label_costs_its_clip_the_label_and_no_row(folder, out):
+    with h5py.File(folder / "labels.csd", "r+") as file:
+        del file["Opinion Segment Labels/data/va/intervals"]
+    report = imported([folder / "covarep.csd"], out, labels=folder / "labels.csd")
+    with DatasetReader(out) as reader:
+        assert reader.clip_ids == ("va", "vb[0]")
+        assert reader.read("CMU_MOSI_COVAREP", 0).n_frame == 20
+        assert reader.labels("sentiment").present.tolist() == [False, True]
+    assert any("its recording is one clip without labels" in note for note in report.notes)
