@@ -2,10 +2,11 @@
 
 Keys and types follow thuiar/MMSA, ``src/MMSA/data_loader.py``: for each of train, valid and test ``raw_text`` (texts),
 ``id`` (list of texts), ``audio``, ``vision`` and ``text`` (float32, padded with zeros at the end to one number of rows
-over all parts), ``audio_lengths`` and ``vision_lengths`` (lists of int; absent where row ``i`` of every stream belongs
-to word ``i``), ``regression_labels`` and ``regression_labels_T/_A/_V`` (float32), ``annotations`` (texts) and
-``classification_labels`` (float32). Beside the parts ``feature_names`` holds the names of each stream's columns; MMSA
-does not look at it, ``import-mmsa`` does.
+over all parts), ``audio_lengths`` and ``vision_lengths`` (lists of int), ``regression_labels`` and
+``regression_labels_T/_A/_V`` (float32), ``annotations`` (texts) and ``classification_labels`` (float32).
+
+Beside the parts, where MMSA does not look and ``import-mmsa`` does, ``feature_names`` holds the names of each stream's
+columns and ``aligned`` says whether row ``i`` of every stream belongs to word ``i``.
 
 There is no ``text_bert``: MMSA's option ``use_bert`` needs token numbers, which follow from ``raw_text``.
 """
@@ -56,7 +57,7 @@ def export_mmsa(
         pickled = _Export(reader, scheme, label, n_rows or {})
         content: dict[str, Any] = {name: pickled.part(part) for name, part in _PARTS.items()}
         n_clip = sum(len(fields["id"]) for fields in content.values())
-        content["feature_names"] = pickled.names()
+        content |= {"feature_names": pickled.names(), "aligned": pickled.aligned}
         with unfinished.open("wb") as handle:
             pickle.dump(content, handle, protocol=_PROTOCOL)
         return ExportReport(paths=(Path(output),), n_clip=n_clip, notes=tuple(pickled.notes()))
@@ -77,7 +78,7 @@ class _Export:
         for key, name in LABELS.items():
             if key not in ("regression_labels", "labels") and name in reader.label_names:
                 self._labels[key] = reader.labels(name)
-        self._aligned = all(reader.info(name).clock == "words" for name in self._streams)
+        self.aligned = all(reader.info(name).clock == "words" for name in self._streams)
         self._used = np.isin(reader.parts(scheme), list(_PARTS.values()))
         self._n_rows = self._heights(n_rows)
         self._n_cut = dict.fromkeys(self._streams, 0)
@@ -92,8 +93,7 @@ class _Export:
         }
         for name in self._streams:
             fields[name], lengths = self._padded(name, members.tolist())
-            if not self._aligned:
-                fields[f"{name}_lengths"] = lengths
+            fields[f"{name}_lengths"] = lengths
         for key, table in self._labels.items():
             fields[key] = np.where(table.present, table.values, np.float32(np.nan))[members].astype(np.float32)
         return fields | self._classes(members.tolist())
@@ -122,7 +122,7 @@ class _Export:
         if unknown or any(count < 1 for count in n_rows.values()):
             raise InputError(f"rows: expected numbers above 0 for {', '.join(self._streams)}, got {dict(n_rows)}")
         longest = {name: np.diff(self._reader.offsets(name))[self._used].max(initial=1) for name in self._streams}
-        if self._aligned:
+        if self.aligned:
             longest = dict.fromkeys(longest, max(longest.values()))
         return {name: n_rows.get(name, int(longest[name])) for name in self._streams}
 

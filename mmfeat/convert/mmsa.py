@@ -14,7 +14,8 @@ key of a part                  becomes
 ``classification_labels``      the order of those classes; a label of its own where it says something else
 =============================  =====================================================================================
 
-Our own export adds the key ``feature_names`` beside the parts; columns without it get the names of ``columns``.
+Our own export adds the keys ``feature_names`` and ``aligned`` beside the parts; columns without it get the names of
+``columns``.
 Files of the same layout with ``labels`` in place of ``regression_labels`` are read as well. Keys: thuiar/MMSA,
 ``src/MMSA/data_loader.py``.
 """
@@ -79,7 +80,8 @@ def import_mmsa(
     raw = read_parts(content, str(path))
     parts = [_part(name, fields, f"{path}: {name}") for name, fields in raw.items()]
     labels, parts = _with_classes(parts, raw, str(path))
-    aligned = is_aligned(parts) if aligned is None else aligned
+    if aligned is None:
+        aligned = is_aligned(parts) or mapping(content, str(path)).get("aligned") is True
     names = _column_names(content, str(path))
     source = PartsSource(parts, str(path), aligned=aligned, names=names, paths=[path])
     unknown = sorted({key for fields in raw.values() for key in fields} - _KNOWN)

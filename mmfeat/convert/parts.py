@@ -186,7 +186,7 @@ class PartsSource:
                 self._counts[name].n_inferred += self._padding != "none"
             else:
                 rows[name] = self._stored_rows(values, int(stored[index]), name, clip_id)
-        if self._aligned:
+        if self._aligned and not part.lengths:
             rows = _common(rows)
         for name, sequence in part.streams.items():
             self._counts[name].n_padding += len(sequence[index]) - (rows[name].stop - rows[name].start)

@@ -99,6 +99,19 @@ def test_an_exported_pickle_loads_where_mmsa_files_load(save, out, tmp_path, ali
             np.testing.assert_array_equal(one["audio"], other["audio"][:height])
 
 
+def test_a_stream_that_a_clip_lacks_stays_missing_on_the_way_through(save, out, tmp_path):
+    content = make_mmsa(aligned=True)
+    del content["train"]["text"]
+    content["test"]["audio"][0, 2:] = content["test"]["vision"][0, 2:] = content["test"]["text"][0, 2:] = 0
+    n_frame = imported(save, out, content).n_frame
+    export_mmsa(out, tmp_path / "back.pkl")
+    again = import_mmsa(tmp_path / "back.pkl", tmp_path / "again.h5")
+    assert again.n_frame == n_frame
+    assert {(clip_id[:5], failure.stream) for clip_id, failure in again.failures} == {("train", "text")}
+    with DatasetReader(tmp_path / "again.h5") as reader:
+        assert reader.info("audio").clock == "words"
+
+
 def test_aligned_streams_keep_rows_that_are_zero_in_one_of_them(save, out):
     content = make_mmsa(aligned=True)
     rows = np.flatnonzero(content["train"]["audio"][0].any(axis=1))
