@@ -36,7 +36,7 @@ def import_skesl_pkl(
     overwrite: bool = False,
     origin: Mapping[str, Any] | None = None,
 ) -> ImportReport:
-    """Turn a pickle of SKESL into a dataset file; the whole pickle is held in memory.
+    """Turn a pickle of SKESL into a dataset file; all arrays are held in memory, twice while they load.
 
     Args:
         path: the pickle.

@@ -4,7 +4,8 @@ Pickles of Python 2 and of old numpy are read as well; texts of Python 2 arrive 
 the pickle's choice is ever touched: what numpy's pickles call is answered by objects of this module, which check
 shape, type and size against the bytes that are there before anything is allocated.
 
-Memory: the arrays, and once more the largest of them while it is read. The file itself is mapped, not loaded.
+Memory: twice the arrays while they are loaded (the format keeps their bytes until its end), once afterwards. The file
+itself is mapped.
 """
 
 from __future__ import annotations
