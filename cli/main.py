@@ -16,8 +16,10 @@ from .convert import import_arrays, import_csd, import_csv, import_mmsa, import_
 from .export import export_csd, export_mmsa, export_npz
 from .frames import extract_frames
 from .inspect import describe, presets, validate
+from .merge import join, merge
 from .openface import parse_openface
 from .run import extract_wav, run_openface
+from .split import split, subset
 
 BUILT_IN = (
     build,
@@ -33,9 +35,13 @@ BUILT_IN = (
     import_csv,
     import_mmsa,
     import_skesl_pkl,
+    join,
+    merge,
     parse_openface,
     presets,
     run_openface,
+    split,
+    subset,
     validate,
 )
 

@@ -24,6 +24,14 @@ FAILED_CLIPS = 1
 out_option = click.option("--out", "output", type=FILE, required=True, help="Dataset file to make.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+no_verify_option = click.option(
+    "--no-verify",
+    "verify",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Trust the inputs: faster, but damage in them goes unnoticed.",
+)
 jobs_option = click.option(
     "-j",
     "--num-jobs",

@@ -8,6 +8,7 @@ The public names, by task:
 - in and out: ``import_mmsa``, ``import_skesl_pkl``, ``import_csd``, ``import_csv``, ``import_arrays``, ``export_mmsa``,
   ``export_csd``, ``export_npz``
 - the file: ``DatasetReader``, ``DatasetWriter``, ``validate``, ``describe``, ``write_contact_sheet``
+- files to files: ``merge_datasets``, ``join_datasets``, ``split_dataset``, ``subset_dataset``
 
 The names are listed in ``__init__.pyi`` and imported at first use, so that ``import mmfeat`` costs nothing.
 """

@@ -44,13 +44,21 @@ from .convert import (
     load_pickle as load_pickle,
 )
 from .dataset import (
+    CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
     DatasetWriter as DatasetWriter,
     LabelInfo as LabelInfo,
     LabelTable as LabelTable,
+    SplitConfig as SplitConfig,
+    SplitReport as SplitReport,
     describe as describe,
     format_description as format_description,
+    join_datasets as join_datasets,
+    merge_datasets as merge_datasets,
+    read_ids as read_ids,
+    split_dataset as split_dataset,
+    subset_dataset as subset_dataset,
     validate as validate,
 )
 from .errors import (

@@ -25,10 +25,12 @@ from __future__ import annotations
 
 import csv
 import glob
+import json
 import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -40,6 +42,7 @@ _PREFIXES = ("split:", "label:", "note:")
 _STREAM = "stream:"
 _PATH_COLUMNS = ("audio", "video", "openface")
 _DETAILS = "_of_details.txt"  # OpenFace writes it beside each csv
+_JOURNAL = "run-openface.jsonl"
 _MAX_POSITION = 2**31 - 1  # stored as int32
 _MAX_LABEL = 3.4e38  # stored as float32
 
@@ -85,8 +88,8 @@ def entries_from_paths(
 ) -> list[ClipEntry]:
     """Return one clip for each file, folders searched through; ids are relative paths without suffix.
 
-    Of OpenFace files those count as well that its multi-face tool did not write because it met no face: it leaves
-    ``NAME_of_details.txt`` alone.
+    Of OpenFace files those count as well that a run did not write: the multi-face tool leaves only
+    ``NAME_of_details.txt`` where it meets no face, and ``run-openface.jsonl`` tells of failed runs.
 
     Args:
         paths: files, folders, and patterns such as ``day*/*.wav`` (``**`` stands for any folders) whose ids are
@@ -108,7 +111,7 @@ def entries_from_paths(
             continue
         folder, files = _files_of(path)
         if column == "openface":
-            files = sorted([*files, *_unwritten(files)])
+            files = sorted({*files, *(path for path in _unwritten(files) if not path.exists())})
         for file in files:
             place = file.relative_to(folder)
             if file.suffix.lower() in wanted and not file.is_dir() and _chosen(place, include, exclude):
@@ -175,13 +178,26 @@ def _files_of(path: Path) -> tuple[Path, list[Path]]:
     return folder, sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute ones
 
 
-def _unwritten(files: Iterable[Path]) -> Iterator[Path]:
-    """Yield the csv files that OpenFace's details tell of and that are not there."""
+def _unwritten(files: Sequence[Path]) -> Iterator[Path]:
+    """Yield the csv files that are not there though OpenFace was run: no face was met, or the run failed."""
     for file in files:
-        if file.name.endswith(_DETAILS):
-            table = file.with_name(f"{file.name.removesuffix(_DETAILS)}.csv")
-            if not table.exists():
-                yield table
+        if file.name.endswith(_DETAILS) and not _began_a_csv(file):
+            yield file.with_name(f"{file.name.removesuffix(_DETAILS)}.csv")
+        elif file.name == _JOURNAL:
+            yield from (file.parent / f"{clip_id}.csv" for clip_id in _clips_of(file))
+
+
+def _began_a_csv(details: Path) -> bool:
+    return b"Output csv:" in details.read_bytes()
+
+
+def _clips_of(journal: Path) -> list[str]:
+    """Return the clips that a journal of ``run-openface`` tells of."""
+    clips: dict[str, None] = {}
+    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, KeyError, TypeError):  # a line that was not written to its end
+            clips[str(json.loads(line)["clip_id"])] = None
+    return list(clips)
 
 
 def _is_text(name: str) -> bool:

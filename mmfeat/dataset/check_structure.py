@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from mmfeat.dataset.check_images import image_table_findings
+from mmfeat.dataset.disjoint import is_disjoint
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.schema import (
     FORMAT_VERSION,
@@ -19,7 +20,7 @@ from mmfeat.dataset.schema import (
     schema_rules,
     type_name,
 )
-from mmfeat.types import Split, StreamStatus
+from mmfeat.types import StreamStatus
 
 CLOCKS = ("words", "unknown")
 _ONE_MORE = " + 1"
@@ -252,10 +253,7 @@ def _splits(file: h5py.File) -> Iterator[Finding]:
     """MF018."""
     recordings = file["/clips/recording_id"][:]
     for name, scheme in file["splits"].items():
-        parts = scheme[:]
-        used = parts != Split.NONE
-        pairs = {(recording, int(part)) for recording, part in zip(recordings[used], parts[used], strict=True)}
-        disjoint = len(pairs) == len({recording for recording, _ in pairs})
+        disjoint = is_disjoint(recordings, scheme[:].tolist())
         if bool(scheme.attrs["recording_disjoint"]) != disjoint:
             message = f"recording_disjoint is {bool(scheme.attrs['recording_disjoint'])}, the clips say {disjoint}"
             yield Finding(rule="MF018", where=f"/splits/{name}", message=message)

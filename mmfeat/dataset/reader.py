@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,12 +16,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.dataset.open_stream import FrameBatch, OpenStream
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
 
-_FRAME_COLUMNS = ("values", "valid", "voiced", "confidence", "times_s", "intervals_s", "bytes", "frame_offsets")
+_OPENING = threading.Lock()  # threads may share a reader that is not open yet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,32 +44,11 @@ class LabelTable:
     class_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Stream:
-    """The open handles of one stream."""
-
-    info: StreamInfo
-    offsets: npt.NDArray[np.int64]
-    start_s: float
-    columns: Mapping[str, h5py.Dataset]
-
-    def frames_of(self, index: int) -> slice:
-        """Return where the frames of a clip are."""
-        return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
-
-    def grid_s(self, frame: slice) -> npt.NDArray[np.float64]:
-        """Return the times of a clip's frames on a regular grid, from the clip's start; NaN without a clock."""
-        n_frame = frame.stop - frame.start
-        if self.info.clock:
-            return np.full(n_frame, np.nan)
-        return self.start_s + np.arange(n_frame, dtype=np.float64) * float(self.info.hop_s or 0.0)
-
-
 class DatasetReader:
     """Reads a dataset file; never writes to it.
 
     The file is opened at first use and again in every process that uses the reader, so a reader may be handed to
-    worker processes (fork or spawn).
+    worker processes (fork or spawn); threads may share one.
 
     Args:
         path: the dataset file.
@@ -91,8 +71,8 @@ class DatasetReader:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._file: h5py.File | None = None
-        self._streams: dict[str, _Stream] = {}
-        self._pid = -1
+        self._streams: dict[str, OpenStream] = {}
+        self._descriptor = self._pid = -1
         _check_header(self.path, self._open())
 
     def __enter__(self) -> Self:
@@ -107,13 +87,14 @@ class DatasetReader:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_streams": {}, "_pid": -1}
+        return {**self.__dict__, "_file": None, "_streams": {}, "_descriptor": -1, "_pid": -1}
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         if self._file is not None and self._pid == os.getpid():
             self._file.close()
-        self._file, self._streams = None, {}
+            os.close(self._descriptor)
+        self._file, self._streams, self._descriptor = None, {}, -1
 
     @functools.cached_property
     def attributes(self) -> Mapping[str, str]:
@@ -237,27 +218,37 @@ class DatasetReader:
         Raises:
             InputError: the file has no such stream, or it holds encoded images.
         """
-        opened = self._opened(stream)
-        if opened.info.codec:
-            raise InputError(f"{self.path}: stream {stream!r} holds images, not features; read it with read_frames")
-        frame = opened.frames_of(index)
-        columns = {name: dataset[frame] for name, dataset in opened.columns.items()}
-        confidence, intervals_s = columns.get("confidence"), columns.get("intervals_s")
-        if intervals_s is not None:
-            times_s = intervals_s.mean(axis=1) - np.nan_to_num(self.starts_s[index])
-        else:
-            times_s = columns["times_s"] if "times_s" in columns else opened.grid_s(frame)
+        batch = self.read_batch(stream, [index])
+        info = self._opened(stream).info
         return FrameFeatures(
-            values=columns["values"],
-            times_s=times_s,
-            names=opened.info.feature_names,
-            units=opened.info.feature_units,
-            valid=columns["valid"],
-            voiced=columns.get("voiced"),
-            confidence=None if confidence is None else confidence.astype(np.float32),
-            hop_s=opened.info.hop_s,
-            intervals_s=intervals_s,
+            values=batch.values,
+            times_s=batch.times_s,
+            names=info.feature_names,
+            units=info.feature_units,
+            valid=batch.valid,
+            voiced=batch.voiced,
+            confidence=batch.confidence,
+            hop_s=info.hop_s,
+            intervals_s=batch.intervals_s,
         )
+
+    def read_batch(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> FrameBatch:
+        """Return the features of several clips, one behind the other; neighbours in the file are read in one go.
+
+        Args:
+            stream: name of a stream of features.
+            indices: clips, in any order; twice is twice.
+
+        Raises:
+            InputError: the file has no such stream, or it holds encoded images.
+        """
+        opened = self._opened(stream)
+        self._check_kind(stream, opened, images=False)
+        batch = opened.read_batch([opened.run_of(int(index)) for index in indices])
+        if batch.intervals_s is None:
+            return batch
+        starts_s = np.nan_to_num(self.starts_s[np.asarray(indices, dtype=np.int64)])  # intervals are the recording's
+        return replace(batch, times_s=batch.times_s - np.repeat(starts_s, np.diff(batch.offsets)))
 
     @functools.cached_property
     def words_origin(self) -> Mapping[str, Any] | None:
@@ -283,19 +274,8 @@ class DatasetReader:
             InputError: the file has no such stream, or it holds features.
         """
         opened = self._opened(stream)
-        if not opened.info.codec:
-            raise InputError(f"{self.path}: stream {stream!r} holds features, not images; read it with read")
-        frame = opened.frames_of(index)
-        ends = opened.columns["frame_offsets"][frame.start : frame.stop + 1]
-        content = opened.columns["bytes"][ends[0] : ends[-1]].tobytes()
-        places = (ends - ends[0]).tolist()
-        return EncodedFrames(
-            jpegs=tuple(content[start:end] for start, end in itertools.pairwise(places)),
-            times_s=opened.columns["times_s"][frame],
-            valid=opened.columns["valid"][frame],
-            height=opened.info.height,
-            width=opened.info.width,
-        )
+        self._check_kind(stream, opened, images=True)
+        return opened.read_images(opened.run_of(index))
 
     def n_byte(self, stream: str) -> int:
         """Return how many bytes the images of a stream take; 0 for features."""
@@ -312,25 +292,20 @@ class DatasetReader:
         return tuple(zip(*columns, strict=True))
 
     def _open(self) -> h5py.File:
-        if self._file is None or self._pid != os.getpid():
-            self._file, self._streams = _open_file(self.path), {}
-            self._pid = os.getpid()
-        return self._file
+        if self._file is not None and self._pid == os.getpid():
+            return self._file
+        with _OPENING:
+            if self._file is None or self._pid != os.getpid():
+                self._file, self._streams = _open_file(self.path), {}
+                self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+                self._pid = os.getpid()
+            return self._file
 
-    def _opened(self, stream: str) -> _Stream:
+    def _opened(self, stream: str) -> OpenStream:
         """Return the handles of a stream; looking them up costs more than reading a clip."""
-        file = self._open()
+        self._open()  # another process has handles of its own
         if stream not in self._streams:
-            self._streams[stream] = _Stream(
-                info=self.info(stream),
-                offsets=self.offsets(stream),
-                start_s=float(file[f"/streams/{stream}"].attrs.get("start_s", 0.0)),
-                columns={
-                    name: file[f"/streams/{stream}/{name}"]
-                    for name in _FRAME_COLUMNS
-                    if f"/streams/{stream}/{name}" in file
-                },
-            )
+            self._streams[stream] = OpenStream.of(self._stream(stream), self.info(stream), self._descriptor)
         return self._streams[stream]
 
     def _stream(self, name: str) -> h5py.Group:
@@ -350,6 +325,12 @@ class DatasetReader:
 
     def _texts(self, path: str) -> tuple[str, ...]:
         return tuple(text.decode("utf-8") for text in self._item(path)[:])
+
+    def _check_kind(self, stream: str, opened: OpenStream, *, images: bool) -> None:
+        if bool(opened.info.codec) is images:
+            return
+        kinds, way = (("features", "images"), "read") if images else (("images", "features"), "read_frames")
+        raise InputError(f"{self.path}: stream {stream!r} holds {kinds[0]}, not {kinds[1]}; read it with {way}")
 
     def _check_name(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         if name not in known:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -16,13 +15,14 @@ import h5py
 import numpy as np
 
 from mmfeat.config import config_sha256
-from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.dataset.disjoint import is_disjoint
+from mmfeat.dataset.finish import check_output, unfinished_file
 from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
 from mmfeat.dataset.spool import Spool
 from mmfeat.dataset.word_spool import WordSpool
-from mmfeat.errors import InputError, MmfeatError, OutputExistsError, SchemaError
+from mmfeat.errors import MmfeatError, SchemaError
 from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamFailure, StreamInfo, StreamStatus
 
 
@@ -49,9 +49,6 @@ class LabelInfo:
     convention: str = ""
     source: str = ""
     class_names: tuple[str, ...] = ()
-
-
-_SUFFIXES = (".h5", ".hdf5")  # a damaged dataset may be replaced; a manifest named by mistake may not
 
 
 class DatasetWriter:
@@ -88,10 +85,7 @@ class DatasetWriter:
         overwrite: bool = False,
         fingerprint: str = "",
     ) -> None:
-        if path.exists() and not overwrite:
-            raise OutputExistsError(path)
-        if path.is_file() and path.suffix not in _SUFFIXES and not h5py.is_hdf5(path):
-            raise InputError(f"{path}: expected a dataset file to replace, got another file; choose another name")
+        check_output(path, overwrite=overwrite)
         self.path = path
         self._info = info
         self._labels = tuple(labels)
@@ -204,9 +198,8 @@ class DatasetWriter:
             self._words.close()
 
     def _finish(self) -> None:
-        """Assemble the file in the part folder, flush it to disk and rename it."""
-        unfinished = self._part.path / "dataset.h5"
-        with h5py.File(unfinished, "w", libver=("v108", "v110")) as file:
+        """Assemble the file in the part folder."""
+        with unfinished_file(self._part.path, self.path) as file:
             self._store_root(file)
             self._store_clips(file)
             self._store_labels(file)
@@ -217,10 +210,6 @@ class DatasetWriter:
                 self._words.store(file.create_group("words"))
             self._store_failures(file)
             self._put(file, "/provenance/events", self._events)
-            file.attrs["content_sha256"] = content_sha256(file)
-        with unfinished.open("rb") as handle:
-            os.fsync(handle.fileno())
-        unfinished.replace(self.path)
 
     def _store_root(self, file: h5py.File) -> None:
         for group in ("labels", "splits", "streams"):
@@ -268,7 +257,8 @@ class DatasetWriter:
         for scheme in self._schemes:
             parts = [entry.splits.get(scheme, Split.NONE) for entry in self._entries]
             self._put(file, f"/splits/{scheme}", parts)
-            file[f"/splits/{scheme}"].attrs["recording_disjoint"] = _recording_disjoint(self._entries, parts)
+            recordings = (entry.recording_id or entry.clip_id for entry in self._entries)
+            file[f"/splits/{scheme}"].attrs["recording_disjoint"] = is_disjoint(recordings, parts)
 
     def _store_stream(self, file: h5py.File, name: str, spool: Spool) -> None:
         path = f"/streams/{name}"
@@ -293,7 +283,10 @@ class DatasetWriter:
             attributes["height"], attributes["width"] = np.int64(spool.info.height), np.int64(spool.info.width)
 
     def _store_failures(self, file: h5py.File) -> None:
-        rows = [(clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures]
+        def by_stream(clip: ClipFeatures) -> list[StreamFailure]:
+            return sorted(clip.failures, key=lambda failure: failure.stream)
+
+        rows = [(clip.entry.clip_id, failure) for clip in self._clips for failure in by_stream(clip)]
         self._put(file, "/failures/clip_id", [clip_id for clip_id, _ in rows])
         self._put(file, "/failures/stage", [failure.stream for _, failure in rows])
         self._put(file, "/failures/code", [failure.status.name.lower() for _, failure in rows])
@@ -330,14 +323,3 @@ def _committed_rows(records: Sequence[Mapping[str, Any]], stream: str) -> list[t
     """Return (frames, status) of one stream in each clip of a journal."""
     rows = [record["streams"][stream] for record in records]
     return [(int(n_frame), StreamStatus(status)) for n_frame, status in rows]
-
-
-def _recording_disjoint(entries: Sequence[ClipEntry], parts: Sequence[Split]) -> bool:
-    """Return whether no recording has clips in two parts of a scheme."""
-    part_of: dict[str, Split] = {}
-    for entry, part in zip(entries, parts, strict=True):
-        if part is Split.NONE:
-            continue
-        if part_of.setdefault(entry.recording_id or entry.clip_id, part) is not part:
-            return False
-    return True

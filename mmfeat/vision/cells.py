@@ -26,7 +26,7 @@ UInt64Array = npt.NDArray[np.uint64]
 UInt32Array = npt.NDArray[np.uint32]
 Integer = int | np.int64
 
-_BLOCK = 1 << 17  # bytes; the longest line
+_BLOCK = 1 << 17  # bytes; longer lines make longer blocks
 _U0, _U1, _U3, _U8, _U64 = (np.uint64(n) for n in (0, 1, 3, 8, 64))
 _TEN = np.uint64(10)
 _MOST_DECIMALS = np.uint64(15)
@@ -41,7 +41,8 @@ class Scan:
 
     Args:
         values: float64, shape (row, column); undefined in the cells that ``odd`` lists.
-        odd: int64, shape (cell, 4): row, column, first byte and byte behind it of each cell that is no plain number.
+        odd: int64, shape (cell, 4): row, column, first byte and byte behind it of each cell that is no plain number,
+            spaces included.
         begins: int64, shape (row,): the first byte of each row.
         bad_line: first byte, byte behind it and number of cells of the line with another number of cells than the
             header, where the scan ended; None where it came to the end.
@@ -73,7 +74,8 @@ def scan_cells(data: ByteArray, start: int, stop: int, separator: str, n_column:
         n_column: cells of each row; lines of white space alone are left out.
         wanted: indices of columns, shape (n,).
     """
-    n_row_most = (stop - start) // n_column + 2
+    n_newline = int(np.count_nonzero(data[start:stop] == _NEWLINE))
+    n_row_most = min(n_newline, (stop - start) // n_column) + 2
     values = np.empty((n_row_most, wanted.size))  # pages that are never written cost nothing
     odd = np.empty((values.size, 4), dtype=np.int64)
     begins = np.empty(n_row_most, dtype=np.int64)
@@ -107,14 +109,18 @@ def _scan(
     begins: Int64Array,
 ) -> tuple[Integer, Integer, Integer, Integer, Integer]:
     """Fill the arrays; return the rows, the odd cells, and what ``Scan.bad_line`` says (-1: nothing)."""
-    marks = np.empty(_BLOCK + N_BYTE, dtype=np.uint32)
-    lines = np.empty(_BLOCK + N_BYTE, dtype=np.int32)
+    block = _BLOCK
+    marks = np.empty(block + N_BYTE, dtype=np.uint32)
+    lines = np.empty(block + N_BYTE, dtype=np.int32)
     row = _row_buffers(wanted.size)
     n_row = n_odd = 0
     while start < stop:
-        n_line = _find_cells(data, start, min(start + _BLOCK, stop), separator, marks, lines)
+        n_line = _find_cells(data, start, min(start + block, stop), separator, marks, lines)
         if n_line == 0:
-            return n_row, n_odd, start, min(start + _BLOCK, stop), 0
+            block *= 2
+            marks = np.empty(block + N_BYTE, dtype=np.uint32)
+            lines = np.empty(block + N_BYTE, dtype=np.int32)
+            continue
         first = 0
         for line in range(n_line):
             n_cell = lines[line] - first

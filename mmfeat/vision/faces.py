@@ -46,14 +46,15 @@ def rows_of_face(table: Table, policy: str) -> BoolArray:
     number is taken. A file without ``face_id`` has one face.
 
     Raises:
-        ClipError: no such number; or ``largest`` and no column that tells a size.
+        ClipError: no such number; cells of ``face_id`` that number no face; ``largest`` and no column that tells a
+            size.
     """
     found = _ID.fullmatch(policy)
     wanted = int(found[1]) if found else None
     if "face_id" not in table:
         faces, row_face = np.zeros(1), np.zeros(table.n_row, dtype=np.int64)
     else:
-        faces, row_face = np.unique(table["face_id"], return_inverse=True)
+        faces, row_face = np.unique(_face_numbers(table), return_inverse=True)
     if wanted is not None:
         return _rows_of_number(table, faces, row_face, wanted)
     if faces.size == 1:
@@ -67,6 +68,18 @@ def is_tracked(table: Table) -> BoolArray:
     return np.asarray(table["success"] == 1) if "success" in table else np.ones(table.n_row, dtype=np.bool_)
 
 
+def _face_numbers(table: Table) -> Float64Array:
+    numbers = table["face_id"]
+    whole = np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))
+    if not whole.all():
+        raise ClipError(
+            f"{table.path}: expected face numbers 0, 1, 2 … in face_id, got {numbers[~whole][0]:g}; "
+            "run FeatureExtraction again",
+            StreamStatus.DECODE_ERROR,
+        )
+    return numbers
+
+
 def _rows_of_number(table: Table, faces: Float64Array, row_face: npt.NDArray[np.int64], wanted: int) -> BoolArray:
     place = np.flatnonzero(faces == wanted)
     if not place.size:
@@ -77,12 +90,14 @@ def _rows_of_number(table: Table, faces: Float64Array, row_face: npt.NDArray[np.
 
 
 def _worth(table: Table, policy: str) -> Float64Array:
-    """Return what each row adds to the worth of its face."""
+    """Return what each row adds to the worth of its face; damaged cells add nothing or little."""
     if policy == "longest":
         return is_tracked(table).astype(np.float64)
     if policy == "largest":
-        return np.where(is_tracked(table), np.nan_to_num(_size(table)), 0.0)
-    return np.nan_to_num(table["confidence"]) if "confidence" in table else np.ones(table.n_row)
+        with np.errstate(all="ignore"):
+            size = _size(table)
+        return np.where(is_tracked(table) & np.isfinite(size), size, 0.0)
+    return np.clip(np.nan_to_num(table["confidence"]), 0.0, 1.0) if "confidence" in table else np.ones(table.n_row)
 
 
 def _size(table: Table) -> Float64Array:
@@ -94,8 +109,7 @@ def _size(table: Table) -> Float64Array:
     if table.has_all(scale):
         return table[scale[0]] ** 2
     if table.has_all(distance):
-        with np.errstate(divide="ignore"):
-            return 1.0 / table[distance[0]] ** 2
+        return 1.0 / table[distance[0]] ** 2
     raise ClipError(
         f"{table.path}: expected landmarks, p_scale or pose_Tz to find the largest of several faces, got none; "
         "run FeatureExtraction with -2Dfp, or choose another policy (--face)",

@@ -12,7 +12,9 @@ from mmfeat.types import BoolArray, Float64Array, StreamStatus
 from mmfeat.vision.table import Table
 
 _MAX_FRAME_RATE_HZ = 10_000.0  # faster cameras are damaged numbers
+_ROUNDING_S = 0.001  # OpenFace writes timestamps with three decimals
 _MAX_FRAMES = 100_000_000
+_MAX_SKIPPED = 1_000_000  # nine hours at 30 Hz
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,10 +24,12 @@ class Timeline:
     Args:
         times_s: float64, shape (frame,), seconds from the start of the video.
         places: int64, shape (row,): the frame of each row of the face.
+        first_frame: OpenFace's number of the first frame; more than 1 where a file was cut out of a longer one.
     """
 
     times_s: Float64Array
     places: npt.NDArray[np.int64]
+    first_frame: int = 1
 
     @property
     def n_skipped(self) -> int:
@@ -46,25 +50,48 @@ def timeline(table: Table, rows: BoolArray, frame_rate_hz: float | None) -> Time
         frame_rate_hz: the clock of files whose timestamps are missing or all 0.
 
     Raises:
-        ClipError: no clock, frame numbers that do not count up, timestamps that go back or are no numbers.
+        ClipError: no clock, frame numbers that do not count up, or faster than any camera, timestamps that go back, are
+            negative or no numbers.
     """
     if "frame" not in table:
         clock = _row_clock(table, frame_rate_hz)[rows]
         return Timeline(times_s=clock, places=np.arange(clock.size))
     frames = _frame_numbers(table, rows)
-    first = min(1, int(frames.min()))
+    first = _first_frame(table, frames)
     own = frames[rows] - first
     n_frame = int(frames.max()) - first + 1
-    _check_length(table, n_frame, frame_rate_hz)
-    return Timeline(times_s=_frame_clock(table, frames - first, n_frame, frame_rate_hz), places=own)
+    return Timeline(times_s=_frame_clock(table, frames - first, n_frame, frame_rate_hz), places=own, first_frame=first)
+
+
+def _first_frame(table: Table, frames: npt.NDArray[np.int64]) -> int:
+    """Return the number of the video's first frame.
+
+    Where several faces or gaps show the multi-face tool it is the first it could have seen; any other file that begins
+    later was cut out of a longer one.
+    """
+    lowest = int(frames.min())
+    has_gaps = np.unique(frames).size <= int(frames.max()) - lowest
+    has_faces = "face_id" in table and bool((table["face_id"] != table["face_id"][0]).any())
+    return min(1, lowest) if has_gaps or has_faces else lowest
 
 
 def has_clock(table: Table) -> bool:
-    """Return whether there are timestamps; a run over a folder of images (``-fdir``) writes 0 everywhere.
+    """Return whether timestamps tell the time; a run over a folder of images (``-fdir``) writes 0 everywhere.
 
     Source: OpenFace 2.2, ``SequenceCapture::CaptureThread``.
     """
-    return "timestamp" in table and (table.n_row == 1 or bool((table["timestamp"] != 0).any()))
+    if "timestamp" not in table:
+        return False
+    times_s = table["timestamp"]
+    return _is_first_frame(table) or bool((times_s != times_s[0]).any())
+
+
+def _is_first_frame(table: Table) -> bool:
+    """Return whether there is nothing but the first frame, which is at 0 s on any clock."""
+    if "frame" not in table:
+        return table.n_row == 1
+    frames = table["frame"]
+    return bool((frames == frames[0]).all() and frames[0] <= 1)
 
 
 def _row_clock(table: Table, frame_rate_hz: float | None) -> Float64Array:
@@ -79,13 +106,16 @@ def _frame_clock(
 ) -> Float64Array:
     """Return the time of each frame from the rows of all faces."""
     if not has_clock(table):
+        _check_count(table, n_frame)
         return np.arange(n_frame, dtype=np.float64) / _rate(table, frame_rate_hz)
     known, row = np.unique(places, return_index=True)
+    _check_finite(table, table["timestamp"])
     times_s = _checked(table, table["timestamp"][row])
     if known.size == n_frame:
         return times_s
     if known[0] > 0:
         known, times_s = np.append(0, known), np.append(0.0, times_s)
+    _check_gaps(table, known, times_s)
     return np.asarray(np.interp(np.arange(n_frame), known, times_s))
 
 
@@ -103,14 +133,23 @@ def _frame_numbers(table: Table, rows: BoolArray) -> npt.NDArray[np.int64]:
     return frames
 
 
-def _check_length(table: Table, n_frame: int, frame_rate_hz: float | None) -> None:
-    """Refuse a frame number that no clock explains: it would make millions of frames of a single damaged cell."""
-    if has_clock(table):
-        limit = table.n_row + _MAX_FRAME_RATE_HZ * (1.0 + float(np.nan_to_num(table["timestamp"]).max()))
-    else:
-        limit = 1_000.0 * table.n_row + 100_000
-    if n_frame > limit:
-        raise _refused(table, f"frame numbers that fit the time, got frame {n_frame} of {table.n_row} rows")
+def _check_count(table: Table, n_frame: int) -> None:
+    """Refuse a frame number that would make millions of frames of a single damaged cell."""
+    if n_frame > 1_000 * table.n_row + 100_000:
+        raise _refused(table, f"frame numbers that fit the rows, got frame {n_frame} in {table.n_row} rows")
+
+
+def _check_gaps(table: Table, places: npt.NDArray[np.int64], times_s: Float64Array) -> None:
+    """Refuse frame numbers that no camera reaches in their time: a damaged one would make thousands of frames."""
+    n_frame, gap_s = np.diff(places), np.diff(times_s)
+    found = np.flatnonzero(n_frame > 1 + _MAX_FRAME_RATE_HZ * (gap_s + _ROUNDING_S))
+    if found.size:
+        first = found[0]
+        span = f"{n_frame[first]} frames from {times_s[first]:g} to {times_s[first + 1]:g} s"
+        raise _refused(table, f"frame numbers that fit the time, got {span}")
+    n_skipped = int(places[-1]) + 1 - places.size
+    if n_skipped > _MAX_SKIPPED:
+        raise _refused(table, f"at most {_MAX_SKIPPED} frames without a face, got {n_skipped}")
 
 
 def _rate(table: Table, frame_rate_hz: float | None) -> float:
@@ -118,15 +157,24 @@ def _rate(table: Table, frame_rate_hz: float | None) -> float:
         return frame_rate_hz
     found = "no such column"
     if "timestamp" in table:
-        found = f"0 in all {table.n_row} rows, as OpenFace writes for a folder of images"
+        found = f"{table['timestamp'][0]:g} in all {table.n_row} rows (for a folder of images OpenFace writes 0)"
     message = f"{table.path}: expected timestamps in seconds, got {found}; give the frame rate (--fps)"
     raise ClipError(message, StreamStatus.DECODE_ERROR)
 
 
 def _checked(table: Table, times_s: Float64Array) -> Float64Array:
-    if not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
-        raise _refused(table, f"timestamps in seconds that never go back, got {times_s[0]} … {times_s[-1]}")
+    _check_finite(table, times_s)
+    found = np.flatnonzero(np.diff(times_s) < 0)
+    if found.size:
+        found_s = times_s[found[0] : found[0] + 2]
+        raise _refused(table, f"timestamps in seconds that never go back, got {found_s[1]:g} after {found_s[0]:g}")
     return times_s
+
+
+def _check_finite(table: Table, times_s: Float64Array) -> None:
+    known = np.isfinite(times_s) & (times_s >= 0)
+    if not known.all():
+        raise _refused(table, f"timestamps in seconds from 0 on, got {times_s[~known][0]:g}")
 
 
 def _refused(table: Table, what: str) -> ClipError:

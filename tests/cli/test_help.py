@@ -31,9 +31,13 @@ COMMANDS = [
             "import-csv",
             "import-mmsa",
             "import-skesl-pkl",
+            "join",
+            "merge",
             "parse-openface",
             "presets",
             "run-openface",
+            "split",
+            "subset",
             "validate",
         )
     ),

@@ -54,9 +54,13 @@ def test_from_videos_to_a_dataset(stand_in, make_videos, out, tmp_path):
     assert lines[0] == f"{out}: 3 clips (ok 2, tool_failed 1); 1 failed:"
     assert lines[1].startswith(f"  two/b: {videos}/two/b.mp4: OpenFace crashed (SIGSEGV), last line ")
     result = command("parse-openface", out, "--out", tmp_path / "faces.h5", "--groups", "au")
-    assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/faces.h5: 2 clips (vision 2)\n")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{tmp_path}/faces.h5: 3 clips (vision 2); 1 stream(s) failed:"
+    assert lines[1].startswith(f"  two/b: vision: {out}/two/b.csv: expected an OpenFace csv, the run failed: ")
     with DatasetReader(tmp_path / "faces.h5") as reader:
-        assert reader.clip_ids == ("one/a", "two/a")
+        assert reader.clip_ids == ("one/a", "two/a", "two/b")
+        assert reader.failures()[0][:3] == ("two/b", "vision", "tool_failed")
 
 
 def test_json_says_the_same(stand_in, make_videos, out):

@@ -15,6 +15,8 @@ from mmfeat import (
     LabelInfo,
     StreamInfo,
     Words,
+    merge_datasets,
+    subset_dataset,
     validate,
 )
 
@@ -119,3 +121,23 @@ def test_words_need_a_time_each():
         Words(tokens=("a", "b"), intervals_s=np.zeros((1, 2)))
     with pytest.raises(InputError, match=r"intervals_s has shape \(3, 1\), expected \(3, 2\)"):
         frames(3, np.zeros((3, 1)))
+
+
+def test_words_intervals_and_clocks_survive_a_subset_and_a_merge(path, tmp_path):
+    for name, chosen in (("a.h5", ["0", "1"]), ("b.h5", ["2"])):
+        subset_dataset(path, tmp_path / name, ids=chosen)
+    merge_datasets([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "c.h5")
+    assert validate(tmp_path / "c.h5", level="content").findings == ()
+    with DatasetReader(path) as first, DatasetReader(tmp_path / "c.h5") as second:
+        assert second.attributes["content_sha256"] == first.attributes["content_sha256"]
+        assert second.words(2).tokens == ("x",)
+        np.testing.assert_array_equal(second.read("aligned", 2).times_s, first.read("aligned", 2).times_s)
+        assert np.isnan(second.read("steps", 0).times_s).all()
+
+
+def test_a_batch_counts_each_clip_from_its_own_start(path):
+    with DatasetReader(path) as reader:
+        batch = reader.read_batch("aligned", [2, 0])
+        np.testing.assert_allclose(batch.times_s, [0.25, 1.25, 2.25] * 2)
+        np.testing.assert_array_equal(batch.intervals_s[:3], intervals(20.0, 3))
+        assert np.isnan(reader.read_batch("steps", [0, 1]).times_s).all()

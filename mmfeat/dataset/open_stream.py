@@ -1,0 +1,135 @@
+"""One stream of an open dataset file: where each clip's frames are, and how they are read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from mmfeat.dataset.column import Column
+from mmfeat.errors import InputError
+from mmfeat.images import EncodedFrames
+from mmfeat.types import BoolArray, Float32Array, Float64Array, StreamInfo
+
+Run = tuple[int, int]
+_COLUMNS = ("values", "valid", "voiced", "confidence", "times_s", "intervals_s", "bytes", "frame_offsets")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrameBatch:
+    """Features of several clips, one behind the other.
+
+    Args:
+        values: float32, shape (frame, feature).
+        times_s: float64, shape (frame,), from the start of each clip; NaN in streams without a clock.
+        valid: bool, shape (frame,).
+        offsets: int64, shape (clip + 1,): clip ``i`` of the batch owns frames ``offsets[i]`` to ``offsets[i + 1]``.
+        voiced: bool, shape (frame,), of streams with log-F0.
+        confidence: float32, shape (frame,), of trackers.
+        intervals_s: float64, shape (frame, 2), start and end of each frame on the recording's clock.
+    """
+
+    values: Float32Array
+    times_s: Float64Array
+    valid: BoolArray
+    offsets: npt.NDArray[np.int64]
+    voiced: BoolArray | None = None
+    confidence: Float32Array | None = None
+    intervals_s: Float64Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpenStream:
+    """The open columns of one stream.
+
+    Args:
+        info: columns and origin.
+        offsets: int64, shape (clip + 1,): where each clip's frames begin.
+        start_s: time of the first frame of every clip, on a regular grid.
+        columns: what is stored of each frame, and of image streams the bytes.
+    """
+
+    info: StreamInfo
+    offsets: npt.NDArray[np.int64]
+    start_s: float
+    columns: Mapping[str, Column]
+
+    @classmethod
+    def of(cls, group: h5py.Group, info: StreamInfo, descriptor: int) -> Self:
+        """Return the columns of a group; ``descriptor`` is the open file for direct reads, -1 for none."""
+        return cls(
+            info=info,
+            offsets=group["offsets"][:],
+            start_s=float(group.attrs.get("start_s", 0.0)),
+            columns={name: Column(group[name], descriptor) for name in _COLUMNS if name in group},
+        )
+
+    def run_of(self, index: int) -> Run:
+        """Return where the frames of a clip begin and end.
+
+        Raises:
+            InputError: there is no such clip.
+        """
+        if not 0 <= index < self.offsets.size - 1:
+            raise InputError(f"expected a clip from 0 to {self.offsets.size - 2}, got {index}")
+        return int(self.offsets[index]), int(self.offsets[index + 1])
+
+    def read_batch(self, clips: Sequence[Run]) -> FrameBatch:
+        """Return the features of several clips; neighbours in the file are read in one go."""
+        runs = _joined(clips)
+        columns = {name: column.read_runs(runs) for name, column in self.columns.items()}
+        lengths = [stop - start for start, stop in clips]
+        confidence, intervals_s = columns.get("confidence"), columns.get("intervals_s")
+        return FrameBatch(
+            values=columns["values"],
+            times_s=self._times_s(columns, lengths),
+            valid=columns["valid"],
+            offsets=np.cumsum([0, *lengths]),
+            voiced=columns.get("voiced"),
+            confidence=None if confidence is None else confidence.astype(np.float32),
+            intervals_s=intervals_s,
+        )
+
+    def read_images(self, clip: Run) -> EncodedFrames:
+        """Return the encoded images of one clip."""
+        start, stop = clip
+        ends = self.columns["frame_offsets"].read(start, stop + 1)
+        content = self.columns["bytes"].read(int(ends[0]), int(ends[-1])).tobytes()
+        places = (ends - ends[0]).tolist()
+        return EncodedFrames(
+            jpegs=tuple(content[begin:end] for begin, end in itertools.pairwise(places)),
+            times_s=self.columns["times_s"].read(start, stop),
+            valid=self.columns["valid"].read(start, stop),
+            height=self.info.height,
+            width=self.info.width,
+        )
+
+    def _times_s(self, columns: Mapping[str, Any], lengths: Sequence[int]) -> Float64Array:
+        """Return the centres of the frames: as stored, of the intervals, on the grid, or NaN where none is known."""
+        if "intervals_s" in columns:
+            return np.asarray(columns["intervals_s"].mean(axis=1))
+        if self.info.clock:
+            return np.full(sum(lengths), np.nan)
+        return columns["times_s"] if "times_s" in columns else self._grid_s(lengths)
+
+    def _grid_s(self, lengths: Iterable[int]) -> Float64Array:
+        """Return the times of clips on a regular grid, each from its own start."""
+        hop_s = float(self.info.hop_s or 0.0)
+        grids = [self.start_s + np.arange(n_frame, dtype=np.float64) * hop_s for n_frame in lengths]
+        return np.concatenate(grids) if grids else np.zeros(0)
+
+
+def _joined(runs: Iterable[Run]) -> list[Run]:
+    """Return runs of rows, with those joined that follow one another."""
+    joined: list[Run] = []
+    for start, stop in runs:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return joined
