@@ -31,6 +31,19 @@ from .config import (
     merge_overrides as merge_overrides,
     read_toml as read_toml,
 )
+from .convert import (
+    ExportReport as ExportReport,
+    ImportReport as ImportReport,
+    export_csd as export_csd,
+    export_mmsa as export_mmsa,
+    export_npz as export_npz,
+    import_arrays as import_arrays,
+    import_csd as import_csd,
+    import_csv as import_csv,
+    import_mmsa as import_mmsa,
+    import_skesl_pkl as import_skesl_pkl,
+    load_pickle as load_pickle,
+)
 from .dataset import (
     CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,
@@ -89,6 +102,7 @@ from .types import (
     StreamStatus as StreamStatus,
     Track as Track,
     Waveform as Waveform,
+    Words as Words,
     untracked as untracked,
 )
 from .vision import (

@@ -15,6 +15,7 @@ column                    meaning
 ``text``                  what is said
 ``label:NAME``            a number; an empty cell means that the clip has no such label
 ``note:NAME``             kept out of the dataset
+``stream:NAME``           file of finished features; of ``mmfeat import-csv`` alone
 ========================  ==============================================================================
 
 Paths are relative to the manifest's folder. All faults of a manifest are reported at once, with their lines.
@@ -38,6 +39,7 @@ from mmfeat.types import ClipEntry, Split
 
 COLUMNS = ("clip_id", "recording_id", "speaker_id", "position", "split", "audio", "video", "openface", "text")
 _PREFIXES = ("split:", "label:", "note:")
+_STREAM = "stream:"
 _PATH_COLUMNS = ("audio", "video", "openface")
 _DETAILS = "_of_details.txt"  # OpenFace writes it beside each csv
 _JOURNAL = "run-openface.jsonl"
@@ -45,8 +47,12 @@ _MAX_POSITION = 2**31 - 1  # stored as int32
 _MAX_LABEL = 3.4e38  # stored as float32
 
 
-def read_manifest(path: Path | str) -> list[ClipEntry]:
+def read_manifest(path: Path | str, *, with_streams: bool = False) -> list[ClipEntry]:
     """Return the clips of a manifest in the order of its rows.
+
+    Args:
+        path: the manifest.
+        with_streams: it may have columns ``stream:NAME``.
 
     Raises:
         InputError: the file is missing, empty or not CSV text.
@@ -55,7 +61,7 @@ def read_manifest(path: Path | str) -> list[ClipEntry]:
     """
     path = Path(path)
     header, rows = _read_rows(path)
-    faults = _header_faults(header)
+    faults = _header_faults(header, (*_PREFIXES, _STREAM) if with_streams else _PREFIXES)
     if "clip_id" not in header:
         raise ManifestError(path, faults)
     if not rows:
@@ -243,14 +249,14 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     return header, rows
 
 
-def _header_faults(header: Sequence[str]) -> list[str]:
-    known = f"{', '.join(COLUMNS)}, split:NAME, label:NAME, note:NAME"
+def _header_faults(header: Sequence[str], prefixes: Sequence[str]) -> list[str]:
+    known = ", ".join([*COLUMNS, *(f"{prefix}NAME" for prefix in prefixes)])
     faults = []
     if "clip_id" not in header:
         hint = "; separate columns with commas" if len(header) == 1 and set(header[0]) & {";", "\t"} else ""
         faults.append(f"line 1: expected the column 'clip_id', got {', '.join(map(repr, header[:6]))}{hint}")
     for name, count in Counter(header).items():
-        prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
+        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
         if name not in COLUMNS and not prefix:
             faults.append(f"line 1: unknown column {name!r}; known: {known}")
         elif prefix and (not name.removeprefix(prefix).strip(".") or "/" in name or "\0" in name):
@@ -294,7 +300,14 @@ def _entry(folder: Path, line: int, row: dict[str, str], faults: list[str], posi
         text=cells.get("text", ""),
         labels=_labels(cells, line, faults),
         line=line,
-        **paths,
+        audio=paths["audio"],
+        video=paths["video"],
+        openface=paths["openface"],
+        features={
+            name.removeprefix(_STREAM): folder / cell
+            for name, cell in cells.items()
+            if cell and name.startswith(_STREAM)
+        },
     )
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +20,7 @@ from mmfeat.dataset.open_stream import FrameBatch, OpenStream
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
-from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus
+from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
 
 _OPENING = threading.Lock()  # threads may share a reader that is not open yet
 
@@ -34,12 +34,14 @@ class LabelTable:
         problem: regression, class or multilabel.
         values: float32, shape (clip,), 0 where absent.
         present: bool, shape (clip,).
+        class_names: names of the classes 0, 1, …; empty where there are none.
     """
 
     name: str
     problem: str
     values: Float32Array
     present: BoolArray
+    class_names: tuple[str, ...] = ()
 
 
 class DatasetReader:
@@ -119,6 +121,12 @@ class DatasetReader:
         """Length of each clip's sound in seconds, NaN where unknown; shape (clip,)."""
         return np.asarray(self._item("/clips/duration_s")[:])
 
+    @functools.cached_property
+    def starts_s(self) -> npt.NDArray[np.float64]:
+        """Start of each clip in its recording in seconds, NaN where unknown; shape (clip,)."""
+        has_starts = "start_s" in self._item("/clips")
+        return np.asarray(self._item("/clips/start_s")[:]) if has_starts else np.full(self.n_clip, np.nan)
+
     @property
     def n_clip(self) -> int:
         """Number of clips, failed ones included."""
@@ -152,6 +160,7 @@ class DatasetReader:
             problem=str(group.attrs["problem"]),
             values=np.asarray(group["values"][:]),
             present=np.asarray(group["present"][:]),
+            class_names=tuple(map(str, np.atleast_1d(group.attrs.get("class_names", ())))),
         )
 
     def parts(self, scheme: str) -> npt.NDArray[np.uint8]:
@@ -187,6 +196,8 @@ class DatasetReader:
             hop_s=float(attributes["hop_s"]) if "hop_s" in attributes else None,
             has_voiced="voiced" in group,
             has_confidence="confidence" in group,
+            has_intervals="intervals_s" in group,
+            clock=str(attributes.get("clock", "")),
             tool_license=str(attributes.get("tool_license", "")),
             codec=str(attributes.get("codec", "")),
             height=int(attributes.get("height", 0)),
@@ -218,6 +229,7 @@ class DatasetReader:
             voiced=batch.voiced,
             confidence=batch.confidence,
             hop_s=info.hop_s,
+            intervals_s=batch.intervals_s,
         )
 
     def read_batch(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> FrameBatch:
@@ -232,7 +244,28 @@ class DatasetReader:
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
-        return opened.read_batch([opened.run_of(int(index)) for index in indices])
+        batch = opened.read_batch([opened.run_of(int(index)) for index in indices])
+        if batch.intervals_s is None:
+            return batch
+        starts_s = np.nan_to_num(self.starts_s[np.asarray(indices, dtype=np.int64)])  # intervals are the recording's
+        return replace(batch, times_s=batch.times_s - np.repeat(starts_s, np.diff(batch.offsets)))
+
+    @functools.cached_property
+    def words_origin(self) -> Mapping[str, Any] | None:
+        """Where the words of the clips come from, as JSON values; None: the file has no words."""
+        if "words" not in self._open():
+            return None
+        origin: dict[str, Any] = json.loads(self._item("/words").attrs.get("config", "{}"))
+        return origin
+
+    def words(self, index: int) -> Words:
+        """Return the words of one clip with their times; none where the file has no words."""
+        if self.words_origin is None:
+            return Words(tokens=(), intervals_s=np.empty((0, 2)))
+        start, end = self._item("/words/offsets")[index : index + 2]
+        ends = [self._item(f"/words/{name}")[start:end] for name in ("start_s", "end_s")]
+        tokens = tuple(token.decode("utf-8") for token in self._item("/words/token")[start:end])
+        return Words(tokens=tokens, intervals_s=np.stack(ends, axis=1))
 
     def read_frames(self, stream: str, index: int) -> EncodedFrames:
         """Return the encoded images of one clip; no frames where its status is not ok.

@@ -21,6 +21,7 @@ from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
 from mmfeat.dataset.spool import Spool
+from mmfeat.dataset.word_spool import WordSpool
 from mmfeat.errors import MmfeatError, SchemaError
 from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamFailure, StreamInfo, StreamStatus
 
@@ -37,13 +38,17 @@ class DatasetInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelInfo:
-    """What one label is; ``value_range`` is the lowest and highest possible value."""
+    """What one label is.
+
+    ``value_range`` is the lowest and highest possible value; ``class_names`` are the names of the classes 0, 1, ….
+    """
 
     name: str
     problem: str = "regression"
     value_range: tuple[float, float] | None = None
     convention: str = ""
     source: str = ""
+    class_names: tuple[str, ...] = ()
 
 
 class DatasetWriter:
@@ -58,6 +63,7 @@ class DatasetWriter:
         streams: the streams that clips may have.
         labels: the labels that clips may have.
         schemes: names of the split schemes.
+        words: where the words of the clips come from, as JSON values; None: no words.
         overwrite: replace an existing file.
         fingerprint: of everything that decides the content; where it is given, an interrupted run is continued by the
             next one with the same fingerprint (see ``restore``).
@@ -75,6 +81,7 @@ class DatasetWriter:
         streams: Sequence[StreamInfo] = (),
         labels: Sequence[LabelInfo] = (),
         schemes: Sequence[str] = (),
+        words: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         fingerprint: str = "",
     ) -> None:
@@ -87,6 +94,7 @@ class DatasetWriter:
         self._clips: list[ClipFeatures] = []
         self._known_ids: set[str] = set()
         self._spools: dict[str, Spool] = {}
+        self._words: WordSpool | None = None
         self._part = PartFolder(path, fingerprint)
         try:
             for stream in streams:
@@ -96,6 +104,8 @@ class DatasetWriter:
             self._close_spools()
             self._part.close(discard=True)
             raise
+        if words is not None:
+            self._words = WordSpool(self._part.path, words)
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +154,8 @@ class DatasetWriter:
             features = clip.streams.get(name)
             absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
             spool.append(features, absent if features is None else StreamStatus.OK)
+        if self._words is not None:
+            self._words.append(clip.words)
         self._remember(clip)
         self._part.commit(
             {
@@ -158,7 +170,7 @@ class DatasetWriter:
 
     def _remember(self, clip: ClipFeatures) -> None:
         self._known_ids.add(clip.entry.clip_id)
-        self._clips.append(replace(clip, streams={}))
+        self._clips.append(replace(clip, streams={}, words=None))
 
     @property
     def failures(self) -> tuple[tuple[str, StreamFailure], ...]:
@@ -182,6 +194,8 @@ class DatasetWriter:
     def _close_spools(self) -> None:
         for spool in self._spools.values():
             spool.close()
+        if self._words is not None:
+            self._words.close()
 
     def _finish(self) -> None:
         """Assemble the file in the part folder."""
@@ -192,6 +206,8 @@ class DatasetWriter:
             self._store_splits(file)
             for name, spool in self._spools.items():
                 self._store_stream(file, name, spool)
+            if self._words is not None:
+                self._words.store(file.create_group("words"))
             self._store_failures(file)
             self._put(file, "/provenance/events", self._events)
 
@@ -214,6 +230,10 @@ class DatasetWriter:
         self._put(file, "/clips/position", [entry.position for entry in entries])
         self._put(file, "/clips/text", [entry.text for entry in entries])
         self._put(file, "/clips/duration_s", [clip.duration_s for clip in self._clips])
+        for name in ("start_s", "end_s"):
+            places = [getattr(entry, name) for entry in entries]
+            if not np.isnan(places).all():
+                self._put(file, f"/clips/{name}", places)
         sources = [entry.audio or entry.video for entry in entries]
         self._put(file, "/clips/source", [source.name if source else "" for source in sources])
         self._put(file, "/clips/source_sha256", [clip.source_sha256 for clip in self._clips])
@@ -230,6 +250,8 @@ class DatasetWriter:
                     attributes[name] = text
             if label.value_range is not None:
                 attributes["range"] = np.asarray(label.value_range, dtype=np.float64)
+            if label.class_names:
+                attributes["class_names"] = list(label.class_names)
 
     def _store_splits(self, file: h5py.File) -> None:
         for scheme in self._schemes:
@@ -250,8 +272,9 @@ class DatasetWriter:
             attributes[key] = getattr(spool.info, key)
         attributes["config"] = json.dumps(spool.info.config, sort_keys=True)
         attributes["config_sha256"] = config_sha256(spool.info.config)
-        if spool.info.tool_license:
-            attributes["tool_license"] = spool.info.tool_license
+        for key in ("tool_license", "clock"):
+            if text := getattr(spool.info, key):
+                attributes[key] = text
         if spool.info.hop_s is not None:
             attributes["hop_s"] = np.float64(spool.info.hop_s)
             attributes["start_s"] = np.float64(0.0)
