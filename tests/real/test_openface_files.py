@@ -298,7 +298,7 @@ def test_a_file_of_some_groups_gives_them_and_refuses_the_others(data):
     error = refusal(path, OpenFaceConfig(groups=("face-2d",)))
     assert error.status is StreamStatus.DECODE_ERROR
     assert "expected the 136 columns of face-2d, 136 are missing, first 'x_0'; " in str(error)
-    assert "run FeatureExtraction with -2Dfp, or ask for fewer groups" in str(error)
+    assert "run FeatureExtraction with -2Dfp, or ask for what is there (--groups gaze,eye-2d,eye-3d,pose," in str(error)
 
 
 def test_a_file_of_version_1_gives_its_427_columns(data):
