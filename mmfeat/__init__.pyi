@@ -21,6 +21,10 @@ from .build_config import (
     BuildConfig as BuildConfig,
     resolve_build_config as resolve_build_config,
 )
+from .clip_files import (
+    entries_from_frame_folders as entries_from_frame_folders,
+    entries_from_paths as entries_from_paths,
+)
 from .clip_jobs import RunReport as RunReport
 from .config import (
     config_from_mapping as config_from_mapping,
@@ -81,8 +85,6 @@ from .images import (
     EncodedFrames as EncodedFrames,
 )
 from .manifest import (
-    entries_from_frame_folders as entries_from_frame_folders,
-    entries_from_paths as entries_from_paths,
     read_manifest as read_manifest,
 )
 from .preview import (

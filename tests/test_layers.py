@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas": "mmfeat_schemas"}
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "mmfeat.plugins"}
-FLOOR_1 = {"mmfeat.audio", "mmfeat.vision", "mmfeat.dataset", "mmfeat.manifest"}
+FLOOR_1 = {"mmfeat.audio", "mmfeat.clip_files", "mmfeat.dataset", "mmfeat.manifest", "mmfeat.vision"}
 LANDING = {"mmfeat.clip_jobs", "mmfeat.compile", "mmfeat.journal", "mmfeat.run_folder"}  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
