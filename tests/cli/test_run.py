@@ -15,8 +15,6 @@ from mmfeat import DatasetReader
 from mmfeat.testing import tone
 from mmfeat_cli.main import mmfeat as group
 
-SCRIPT = Path(sys.executable).with_name("mmfeat")
-
 
 def command(*arguments):
     return CliRunner().invoke(group, [str(argument) for argument in arguments])
@@ -155,8 +153,14 @@ def test_wrong_usage_ends_with_2(stand_in, tmp_path, out, options):
 def started(stand_in, make_videos, out):
     """Start the console script over clips of which the second hangs, and wait until the first is kept."""
     videos = make_videos(**{"a.mp4": "ok", "b.mp4": "grandchild", "c.mp4": "ok"})
-    arguments = [SCRIPT, "run-openface", videos, "--openface-bin", stand_in.program, "--out", out, "--no-self-test"]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell may start its children deaf to Ctrl-C, hence the handler.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from mmfeat_cli.main import main; main()"
+    )
+    arguments = ["run-openface", videos, "--openface-bin", stand_in.program, "--out", out, "--no-self-test"]
+    command_line = [sys.executable, "-c", program, *arguments]
+    process = subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: (out / "a.csv").exists() and (stand_in.folder / "grandchild").exists())
     yield process, videos
     process.kill()
@@ -166,7 +170,7 @@ def started(stand_in, make_videos, out):
 def test_ctrl_c_ends_with_130_kills_the_program_and_keeps_what_is_done(started, stand_in, out):
     process, _ = started
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate()
+    stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "interrupted")
     assert sorted(path.name for path in out.iterdir()) == ["a.csv", "a_of_details.txt", "run-openface.jsonl"]
     pid = (stand_in.folder / "grandchild").read_text()
