@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +13,7 @@ from .options import (
     exclude_option,
     face_option,
     fps_option,
+    given_clips,
     groups_option,
     include_option,
     jobs_option,
@@ -21,11 +21,6 @@ from .options import (
     out_option,
     overwrite_option,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mmfeat import ClipEntry
 
 
 @click.command("parse-openface")
@@ -73,18 +68,5 @@ def parse_openface(
         raise click.UsageError("expected --preset or --groups, one of the two")
     settings = ['streams=["vision"]', *openface_settings(groups or preset, face, fps)]
     config = resolve_build_config(overrides=settings)
-    entries = _face_entries(paths, manifest, include, exclude)
+    entries = given_clips(paths, manifest, [".csv"], column="openface", include=include, exclude=exclude)
     run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json)
-
-
-def _face_entries(
-    paths: tuple[Path, ...], manifest: Path | None, include: tuple[str, ...], exclude: tuple[str, ...]
-) -> Sequence[ClipEntry]:
-    """Return the clips of the command line, of OpenFace output alone."""
-    from mmfeat import entries_from_paths, read_manifest
-
-    if (manifest is None) == (not paths):
-        raise click.UsageError("expected PATHS or --manifest, one of the two")
-    if manifest is None:
-        return entries_from_paths(paths, [".csv"], column="openface", include=include, exclude=exclude)
-    return read_manifest(manifest)

@@ -19,6 +19,7 @@ from mmfeat.config import config_sha256, config_to_dict
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.extract import extract_clip, frames_config
+from mmfeat.reports import failure_rows, with_lists
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
@@ -56,17 +57,10 @@ class BuildReport:
 
     def to_json(self) -> str:
         """Return the report as JSON."""
-        rows = [
-            {
-                "clip_id": clip_id,
-                "stream": failure.stream,
-                "code": failure.status.name.lower(),
-                "reason": failure.message,
-            }
-            for clip_id, failure in self.failures
-        ]
         counts = {"n_clip": self.n_clip, "n_ok": dict(self.n_ok), "n_continued": self.n_continued}
-        return json.dumps({"path": str(self.path), **counts, "notes": self.notes, "failures": rows}, indent=2)
+        return json.dumps(
+            {"path": str(self.path), **counts, "notes": self.notes, "failures": failure_rows(self.failures)}, indent=2
+        )
 
     def summary(self) -> str:
         """Return what was built, every note, and every failure with its reason."""
@@ -74,10 +68,7 @@ class BuildReport:
         text = f"{self.path}: {self.n_clip} clips ({streams})"
         if self.n_continued:
             text += f", {self.n_continued} of them from an interrupted run"
-        reasons = [f"{clip_id}: {failure.stream}: {failure.message}" for clip_id, failure in self.failures]
-        lists = [(f"{len(self.notes)} note(s)", self.notes), (f"{len(reasons)} stream(s) failed", reasons)]
-        shown = [list_faults(title, items) for title, items in lists if items]
-        return "; ".join([text, "\n".join(shown)]) if shown else text
+        return with_lists(text, self.notes, self.failures)
 
 
 def build_dataset(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from mmfeat.audio import extract_audio, read_audio
 from mmfeat.build_config import BuildConfig
 from mmfeat.errors import ClipError, InputError
+from mmfeat.file_hash import file_sha256
 from mmfeat.images import EncodedFrames
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
 from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, picture_offset_s, read_frames, read_openface_csv
@@ -54,7 +54,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
         streams=streams,
         failures=tuple(failures),
         duration_s=duration_s,
-        source_sha256=_file_sha256(source),
+        source_sha256=_source_sha256(source),
         notes=tuple(note for features in streams.values() for note in getattr(features, "notes", ())),
     )
 
@@ -114,12 +114,9 @@ def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: Frame
     return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",), frame_rate_hz=rate_hz))
 
 
-def _file_sha256(path: Path | None) -> str:
+def _source_sha256(path: Path | None) -> str:
     """Return the hash of a file; empty where it is missing or may not be read."""
-    if path is None:
-        return ""
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return "" if path is None else file_sha256(path)
     except OSError:
         return ""

@@ -19,7 +19,7 @@ from mmfeat.dataset.disjoint import is_disjoint
 from mmfeat.dataset.finish import check_output, unfinished_file
 from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.part import PartFolder
-from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, find_rule, schema_text, storage_type
+from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, rule_for, schema_text, storage_type
 from mmfeat.dataset.spool import Spool
 from mmfeat.dataset.word_spool import WordSpool
 from mmfeat.errors import MmfeatError, SchemaError
@@ -298,10 +298,8 @@ class DatasetWriter:
 
     def _put(self, file: h5py.File, path: str, values: Sequence[Any]) -> None:
         """Store a column with the type that the specification gives it."""
-        found = find_rule(path)
-        if found is None:
-            raise SchemaError(f"{path}: the specification has no such dataset")
-        file.create_dataset(path, data=values, shape=(len(values),), dtype=storage_type(found[0]))
+        dtype = storage_type(rule_for(path))
+        file.create_dataset(path, data=values, shape=(len(values),), dtype=dtype)
 
 
 def _committed_clip(entry: ClipEntry, record: Mapping[str, Any]) -> ClipFeatures:
