@@ -58,7 +58,7 @@ ALLOWED = {
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
     "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config"},
     "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
-    "mmfeat.convert": FLOOR_0 | FLOOR_1,
+    "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1,
     "mmfeat_schemas": set(),
