@@ -51,6 +51,7 @@ from .errors import (
     OutputExistsError as OutputExistsError,
     PluginError as PluginError,
     SchemaError as SchemaError,
+    StorageError as StorageError,
 )
 from .extract import (
     extract_clip as extract_clip,

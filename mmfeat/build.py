@@ -6,8 +6,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,7 @@ from mmfeat.config import config_sha256, config_to_dict
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.extract import extract_clip, frames_config
+from mmfeat.stamps import changed_source
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
@@ -30,7 +30,6 @@ from mmfeat.types import (
 from mmfeat.vision import fit_to_file, frame_stream_info, openface_stream_info
 
 _MAX_THREADS = 4
-_ENTRY_FIELDS = tuple(entry.name for entry in fields(ClipEntry))
 _CONTENT_VERSIONS = ("mmfeat", "librosa", "numpy", "soxr")
 
 
@@ -93,7 +92,8 @@ def build_dataset(
 ) -> BuildReport:
     """Extract every stream of every clip into one dataset file.
 
-    An interrupted build is continued by the same call: same clips, settings, versions and unchanged files.
+    An interrupted build is continued by the same call. Other settings, versions or streams start it anew; where the
+    clips or their files changed it goes on from the first one that did. A note says so.
 
     A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
     there is an OpenFace path, ``frames`` where there is a video path and the settings have frames. A stream that
@@ -119,18 +119,21 @@ def build_dataset(
         raise InputError(f"{output}: expected at least one clip to build from, got none")
     config, notes = _fitted(config or BuildConfig(), entries)
     started = datetime.now(UTC)
+    streams, same = _stream_infos(entries, config), _SameClips(entries)
     writer = DatasetWriter(
         output,
         info=info or DatasetInfo(name=output.stem),
-        streams=_stream_infos(entries, config),
+        streams=streams,
         labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
         schemes=_names(entry.splits for entry in entries),
         overwrite=overwrite,
-        fingerprint=_fingerprint(entries, config),
+        fingerprint=_fingerprint(streams, config),
+        keep=same,
     )
     with writer:
-        done = writer.restore(entries)
-        for clip in track(_extract_all(entries[len(done) :], config, n_jobs), len(entries) - len(done), "clips"):
+        n_done = writer.restore(entries)
+        notes += _restart_notes(output, writer.restart_reason, same.reason, n_done)
+        for clip in track(_extract_all(entries[n_done:], config, n_jobs), len(entries) - n_done, "clips"):
             writer.write(clip)
         failures = writer.failures
         n_ok = writer.n_ok
@@ -138,7 +141,7 @@ def build_dataset(
         _refuse_an_empty_dataset(entries, n_ok, failures)
         writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
     return BuildReport(
-        path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done), notes=tuple(notes)
+        path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=n_done, notes=tuple(notes)
     )
 
 
@@ -230,11 +233,38 @@ def _event(
     }
 
 
-def _fingerprint(entries: Sequence[ClipEntry], config: BuildConfig) -> str:
-    """Return a hash of everything that decides the content: clips, their files' sizes and times, settings, versions."""
-    clips = [[str(getattr(entry, name)) for name in _ENTRY_FIELDS] + [_stamp(entry)] for entry in entries]
+def _fingerprint(streams: Sequence[StreamInfo], config: BuildConfig) -> dict[str, str]:
+    """Return hashes of what decides the content of all clips; the files of each are looked at one by one."""
     versions = {name: version(name) for name in _CONTENT_VERSIONS} | _image_versions(config)
-    return config_sha256({"clips": clips, "config": config_to_dict(config), "versions": versions})
+    return {
+        "settings": config_sha256(config_to_dict(config)),
+        "streams": ", ".join(stream.name for stream in streams),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+    }
+
+
+class _SameClips:
+    """Tells of the clips of an interrupted build, one by one, whether they are the same; ``reason`` says why not."""
+
+    def __init__(self, entries: Sequence[ClipEntry]) -> None:
+        self.reason = ""
+        self._entries = iter(entries)
+
+    def __call__(self, record: Mapping[str, Any]) -> bool:
+        entry = next(self._entries, None)
+        if entry is None or entry.clip_id != record["clip_id"]:
+            self.reason = f"the clips are others from {record['clip_id']!r} on"
+        else:
+            self.reason = changed_source(entry, record["stamps"])
+        return not self.reason
+
+
+def _restart_notes(output: Path, plan_changed: str, clip_changed: str, n_done: int) -> list[str]:
+    if plan_changed:
+        return [f"{output}: an interrupted build was begun anew: other {plan_changed}"]
+    if clip_changed:
+        return [f"{output}: an interrupted build was continued after {n_done} clips only: {clip_changed}"]
+    return []
 
 
 def _image_versions(config: BuildConfig) -> dict[str, str]:
@@ -245,13 +275,3 @@ def _image_versions(config: BuildConfig) -> dict[str, str]:
     import cv2
 
     return {"av": av.__version__, "opencv": cv2.__version__}
-
-
-def _stamp(entry: ClipEntry) -> list[list[int]]:
-    stamps = []
-    for path in (entry.audio, entry.video, entry.openface):
-        if path is not None:
-            with suppress(OSError):  # the clip will say so when its turn comes
-                found = path.stat()
-                stamps.append([found.st_size, found.st_mtime_ns])
-    return stamps

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,25 @@ def whole_lines(journal: Path) -> list[dict[str, Any]]:
     if not journal.is_file():
         return []
     records: list[dict[str, Any]] = []
+
+    def take(record: dict[str, Any]) -> bool:
+        records.append(record)
+        return True
+
+    cut_lines(journal, take)
+    return records
+
+
+def cut_lines(journal: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Cut off what was not written to its end, and the first record that ``keep`` refuses with all behind it."""
     with journal.open("r+b") as handle:
-        n_whole = 0
+        n_byte = 0
         for line in handle:
             record = _record(line)
-            if record is None:
+            if record is None or not keep(record):
                 break
-            records.append(record)
-            n_whole += len(line)
-        handle.truncate(n_whole)
-    return records
+            n_byte += len(line)
+        handle.truncate(n_byte)
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -15,7 +15,13 @@ FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas":
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "mmfeat.plugins"}
 FLOOR_1 = {"mmfeat.audio", "mmfeat.vision", "mmfeat.dataset", "mmfeat.manifest"}
-LANDING = {"mmfeat.clip_jobs", "mmfeat.compile", "mmfeat.journal", "mmfeat.run_folder"}  # between floor 0 and floor 1
+LANDING = {
+    "mmfeat.clip_jobs",
+    "mmfeat.compile",
+    "mmfeat.journal",
+    "mmfeat.run_folder",
+    "mmfeat.stamps",
+}  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
     "skesl.config",
@@ -47,8 +53,8 @@ ALLOWED = {
     **dict.fromkeys(LANDING, FLOOR_0 | LANDING),
     **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
-    "mmfeat.extract": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config"},
-    "mmfeat.build": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
+    "mmfeat.extract": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config", "mmfeat.stamps"},
+    "mmfeat.build": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.stamps"},
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1,
     "mmfeat_schemas": set(),

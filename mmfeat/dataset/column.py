@@ -32,7 +32,9 @@ class Column:
         self.n_row = int(dataset.shape[0])
         self._dataset = dataset
         self._descriptor = descriptor
-        self._start = _place_in_file(dataset) if descriptor >= 0 else None
+        start = _place_in_file(dataset) if descriptor >= 0 else None
+        self._is_plain, self._first = start is not None, start or 0
+        self._row_bytes = int(dataset.dtype.itemsize * np.prod(dataset.shape[1:], dtype=np.int64))
 
     def read(self, start: int, stop: int) -> Array:
         """Return rows ``start`` to ``stop``."""
@@ -42,24 +44,28 @@ class Column:
         """Return the rows of several runs (start, stop), one behind the other."""
         runs = list(runs)
         rows = np.empty((sum(stop - start for start, stop in runs), *self.row_shape), dtype=self.dtype)
-        filled = 0
-        for start, stop in runs:
-            part = rows[filled : filled + stop - start]
-            filled += stop - start
-            if self._start is None:
-                part[:] = self._dataset[start:stop]
-            elif part.size:
-                self._fill(part, self._start + start * part[0].nbytes)
+        if not self._is_plain:
+            self._fill_by_hdf5(rows, runs)
+        elif rows.size:
+            self._fill(memoryview(rows.reshape(-1).view(np.uint8).data), runs)
         return rows
 
-    def _fill(self, part: Array, place: int) -> None:
-        """Read bytes of the file into an array."""
-        left = memoryview(part.reshape(-1).view(np.uint8).data)
-        while left:
-            n_byte = os.preadv(self._descriptor, [left], place)
-            if n_byte <= 0:
-                raise OSError(f"the file ends {len(left)} bytes too early")
-            left, place = left[n_byte:], place + n_byte
+    def _fill_by_hdf5(self, rows: Array, runs: Iterable[tuple[int, int]]) -> None:
+        filled = 0
+        for start, stop in runs:
+            rows[filled : filled + stop - start] = self._dataset[start:stop]
+            filled += stop - start
+
+    def _fill(self, content: memoryview, runs: Iterable[tuple[int, int]]) -> None:
+        """Read the bytes of runs of rows, one behind the other."""
+        begin = 0
+        for start, stop in runs:
+            end, place = begin + (stop - start) * self._row_bytes, self._first + start * self._row_bytes
+            while begin < end:
+                n_byte = os.preadv(self._descriptor, [content[begin:end]], place)
+                if n_byte <= 0:
+                    raise OSError(f"the file ends {end - begin} bytes too early")
+                begin, place = begin + n_byte, place + n_byte
 
 
 def _place_in_file(dataset: h5py.Dataset) -> int | None:
