@@ -27,7 +27,7 @@ class Column:
     """
 
     def __init__(self, dataset: h5py.Dataset, descriptor: int) -> None:
-        self.dtype: np.dtype[Any] = dataset.dtype
+        self.dtype: np.dtype[Any] = dataset.dtype.newbyteorder("=")  # models take this machine's byte order only
         self.row_shape: tuple[int, ...] = dataset.shape[1:]
         self.n_row = int(dataset.shape[0])
         self._dataset = dataset

@@ -6,7 +6,8 @@ import functools
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -122,7 +123,7 @@ class DatasetReader:
     @property
     def n_clip(self) -> int:
         """Number of clips, failed ones included."""
-        return len(self.clip_ids)
+        return int(self._item("/clips/id").shape[0])
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -205,7 +206,7 @@ class DatasetReader:
         """Return the features of one clip; no frames where its status is not ok.
 
         Raises:
-            InputError: the file has no such stream, or it holds encoded images.
+            InputError: the file has no such stream or clip, the stream holds encoded images, or the file is damaged.
         """
         batch = self.read_batch(stream, [index])
         info = self._opened(stream).info
@@ -228,21 +229,23 @@ class DatasetReader:
             indices: clips, in any order; twice is twice.
 
         Raises:
-            InputError: the file has no such stream, or it holds encoded images.
+            InputError: the file has no such stream or clip, the stream holds encoded images, or the file is damaged.
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
-        return opened.read_batch([opened.run_of(int(index)) for index in indices])
+        with self._reading():
+            return opened.read_batch([self._run_of(stream, opened, index) for index in indices])
 
     def read_frames(self, stream: str, index: int) -> EncodedFrames:
         """Return the encoded images of one clip; no frames where its status is not ok.
 
         Raises:
-            InputError: the file has no such stream, or it holds features.
+            InputError: the file has no such stream or clip, the stream holds features, or the file is damaged.
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=True)
-        return opened.read_images(opened.run_of(index))
+        with self._reading():
+            return opened.read_images(self._run_of(stream, opened, index))
 
     def n_byte(self, stream: str) -> int:
         """Return how many bytes the images of a stream take; 0 for features."""
@@ -292,6 +295,22 @@ class DatasetReader:
 
     def _texts(self, path: str) -> tuple[str, ...]:
         return tuple(text.decode("utf-8") for text in self._item(path)[:])
+
+    def _run_of(self, stream: str, opened: OpenStream, index: int) -> tuple[int, int]:
+        """Return where the frames of a clip begin and end."""
+        n_clip = opened.offsets.size - 1
+        if not 0 <= index < n_clip:
+            known = f"a clip from 0 to {n_clip - 1}" if n_clip else "no clip, the file has none"
+            raise InputError(f"{self.path}: stream {stream!r}: expected {known}, got {index}")
+        return int(opened.offsets[index]), int(opened.offsets[index + 1])
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Name the file where it cannot be read any further."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # h5py's words for damage
+            raise InputError(f"{self.path}: expected a whole file: {error}; copy it again") from error
 
     def _check_kind(self, stream: str, opened: OpenStream, *, images: bool) -> None:
         if bool(opened.info.codec) is images:
