@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,8 +170,9 @@ class TextFile:
             yield self._handle.read(size)
 
     def close(self) -> None:
-        """Close the file."""
-        self._handle.close()
+        """Close the file; what a full disk does not take is of no use any more."""
+        with suppress(OSError):
+            self._handle.close()
 
 
 def put_texts(file: h5py.File, path: str, texts: Iterator[str] | Iterator[bytes], n_row: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.reader import DatasetReader
 from mmfeat.types import Split, StreamStatus
 
@@ -16,10 +17,10 @@ def describe(path: Path | str) -> dict[str, Any]:
     """Return counts, durations, splits, labels, streams and failures as plain nested values.
 
     Raises:
-        InputError: there is no such file, or it is not HDF5.
+        InputError: there is no such file, it is not HDF5, or it is damaged.
         SchemaError: it is not a dataset of this format.
     """
-    with DatasetReader(path) as reader:
+    with DatasetReader(path) as reader, refusing_damage(Path(path)):
         return {
             "name": reader.attributes["name"],
             "format_version": reader.attributes["format_version"],

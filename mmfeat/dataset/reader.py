@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +17,15 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.dataset.damage import in_a_line, refusing_damage
 from mmfeat.dataset.open_stream import FrameBatch, OpenStream
+from mmfeat.dataset.places import links_elsewhere, unreadable_storage
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus
 
+_STATUS = {int(status): status for status in StreamStatus}
 _OPENING = threading.Lock()  # threads may share a reader that is not open yet
 
 
@@ -72,7 +75,8 @@ class DatasetReader:
         self._file: h5py.File | None = None
         self._streams: dict[str, OpenStream] = {}
         self._descriptor = self._pid = -1
-        _check_header(self.path, self._open())
+        with refusing_damage(self.path):
+            _check_header(self.path, self._open())
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +102,8 @@ class DatasetReader:
     @functools.cached_property
     def attributes(self) -> Mapping[str, str]:
         """Attributes of the dataset: name, language, license, content_sha256, …."""
-        return {name: str(value) for name, value in self._open().attrs.items()}
+        with refusing_damage(self.path):
+            return {name: str(value) for name, value in self._open().attrs.items()}
 
     @functools.cached_property
     def clip_ids(self) -> tuple[str, ...]:
@@ -118,27 +123,28 @@ class DatasetReader:
     @functools.cached_property
     def durations_s(self) -> npt.NDArray[np.float64]:
         """Length of each clip's sound in seconds, NaN where unknown; shape (clip,)."""
-        return np.asarray(self._item("/clips/duration_s")[:])
+        return self._values("/clips/duration_s")
 
     @property
     def n_clip(self) -> int:
         """Number of clips, failed ones included."""
-        return int(self._item("/clips/id").shape[0])
+        with refusing_damage(self.path):
+            return int(self._item("/clips/id").shape[0])
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """Names of the labels."""
-        return tuple(self._item("/labels"))
+        return self._names("/labels")
 
     @property
     def scheme_names(self) -> tuple[str, ...]:
         """Names of the split schemes."""
-        return tuple(self._item("/splits"))
+        return self._names("/splits")
 
     @property
     def stream_names(self) -> tuple[str, ...]:
         """Names of the streams."""
-        return tuple(self._item("/streams"))
+        return self._names("/streams")
 
     def labels(self, name: str) -> LabelTable:
         """Return one label of every clip.
@@ -147,12 +153,13 @@ class DatasetReader:
             InputError: the file has no such label.
         """
         self._check_name("label", name, self.label_names)
-        group = self._item(f"/labels/{name}")
+        with refusing_damage(self.path):
+            problem = str(self._item(f"/labels/{name}").attrs["problem"])
         return LabelTable(
             name=name,
-            problem=str(group.attrs["problem"]),
-            values=np.asarray(group["values"][:]),
-            present=np.asarray(group["present"][:]),
+            problem=problem,
+            values=self._values(f"/labels/{name}/values"),
+            present=self._values(f"/labels/{name}/present"),
         )
 
     def parts(self, scheme: str) -> npt.NDArray[np.uint8]:
@@ -162,12 +169,13 @@ class DatasetReader:
             InputError: the file has no such scheme.
         """
         self._check_name("split scheme", scheme, self.scheme_names)
-        return np.asarray(self._item(f"/splits/{scheme}")[:])
+        return self._values(f"/splits/{scheme}")
 
     def recording_disjoint(self, scheme: str) -> bool:
         """Return whether no recording has clips in two parts of a scheme."""
         self._check_name("split scheme", scheme, self.scheme_names)
-        return bool(self._item(f"/splits/{scheme}").attrs["recording_disjoint"])
+        with refusing_damage(self.path):
+            return bool(self._item(f"/splits/{scheme}").attrs["recording_disjoint"])
 
     def members(self, scheme: str, part: Split) -> npt.NDArray[np.int64]:
         """Return the indices of the clips in one part of a scheme."""
@@ -176,6 +184,10 @@ class DatasetReader:
     def info(self, stream: str) -> StreamInfo:
         """Return columns and origin of a stream."""
         group = self._stream(stream)
+        with refusing_damage(self.path):
+            return self._info(stream, group)
+
+    def _info(self, stream: str, group: h5py.Group) -> StreamInfo:
         attributes = group.attrs
         return StreamInfo(
             name=stream,
@@ -196,11 +208,13 @@ class DatasetReader:
 
     def offsets(self, stream: str) -> npt.NDArray[np.int64]:
         """Return where each clip's frames begin, shape (clip + 1,)."""
-        return np.asarray(self._stream(stream)["offsets"][:])
+        return self._stream_values(stream, "offsets")
 
     def status(self, stream: str) -> tuple[StreamStatus, ...]:
         """Return what became of a stream in each clip."""
-        return tuple(StreamStatus(int(code)) for code in self._stream(stream)["status"][:])
+        codes = self._stream_values(stream, "status")
+        with refusing_damage(self.path):
+            return tuple(map(_STATUS.__getitem__, codes.tolist()))
 
     def read(self, stream: str, index: int) -> FrameFeatures:
         """Return the features of one clip; no frames where its status is not ok.
@@ -233,7 +247,7 @@ class DatasetReader:
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
-        with self._reading():
+        with refusing_damage(self.path):
             return opened.read_batch([self._run_of(stream, opened, index) for index in indices])
 
     def read_frames(self, stream: str, index: int) -> EncodedFrames:
@@ -244,7 +258,7 @@ class DatasetReader:
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=True)
-        with self._reading():
+        with refusing_damage(self.path):
             return opened.read_images(self._run_of(stream, opened, index))
 
     def n_byte(self, stream: str) -> int:
@@ -254,7 +268,8 @@ class DatasetReader:
 
     def events(self) -> tuple[dict[str, Any], ...]:
         """Return the provenance events."""
-        return tuple(json.loads(event) for event in self._texts("/provenance/events"))
+        with refusing_damage(self.path):
+            return tuple(json.loads(event) for event in self._texts("/provenance/events"))
 
     def failures(self) -> tuple[tuple[str, str, str, str], ...]:
         """Return (clip id, stream, code, message) of every stream that could not be read."""
@@ -275,7 +290,9 @@ class DatasetReader:
         """Return the handles of a stream; looking them up costs more than reading a clip."""
         self._open()  # another process has handles of its own
         if stream not in self._streams:
-            self._streams[stream] = OpenStream.of(self._stream(stream), self.info(stream), self._descriptor)
+            info = self.info(stream)
+            with refusing_damage(self.path):
+                self._streams[stream] = OpenStream.of(self._stream(stream), info, self._descriptor)
         return self._streams[stream]
 
     def _stream(self, name: str) -> h5py.Group:
@@ -288,13 +305,30 @@ class DatasetReader:
         Raises:
             SchemaError: the file has none.
         """
-        try:
-            return self._open()[path]
-        except KeyError as error:
-            raise SchemaError(f"{self.path}: expected {path}; see mmfeat validate {self.path}") from error
+        with refusing_damage(self.path):
+            file = self._open()
+            if path not in file:
+                raise SchemaError(f"{self.path}: expected {path}; see mmfeat validate {self.path}")
+            return file[path]
+
+    def _names(self, path: str) -> tuple[str, ...]:
+        group = self._item(path)
+        with refusing_damage(self.path):
+            return tuple(group)
+
+    def _values(self, path: str) -> npt.NDArray[Any]:
+        dataset = self._item(path)
+        with refusing_damage(self.path):
+            return np.asarray(dataset[:])
+
+    def _stream_values(self, stream: str, column: str) -> npt.NDArray[Any]:
+        self._check_name("stream", stream, self.stream_names)
+        return self._values(f"/streams/{stream}/{column}")
 
     def _texts(self, path: str) -> tuple[str, ...]:
-        return tuple(text.decode("utf-8") for text in self._item(path)[:])
+        dataset = self._item(path)
+        with refusing_damage(self.path):
+            return tuple(text.decode("utf-8") for text in dataset[:])
 
     def _run_of(self, stream: str, opened: OpenStream, index: int) -> tuple[int, int]:
         """Return where the frames of a clip begin and end."""
@@ -303,14 +337,6 @@ class DatasetReader:
             known = f"a clip from 0 to {n_clip - 1}" if n_clip else "no clip, the file has none"
             raise InputError(f"{self.path}: stream {stream!r}: expected {known}, got {index}")
         return int(opened.offsets[index]), int(opened.offsets[index + 1])
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Name the file where it cannot be read any further."""
-        try:
-            yield
-        except (OSError, RuntimeError) as error:  # h5py's words for damage
-            raise InputError(f"{self.path}: expected a whole file: {error}; copy it again") from error
 
     def _check_kind(self, stream: str, opened: OpenStream, *, images: bool) -> None:
         if bool(opened.info.codec) is images:
@@ -329,17 +355,20 @@ def _open_file(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise InputError(f"{path}: expected an HDF5 file that can be opened: {error}") from error
+        raise InputError(f"{path}: expected an HDF5 file that can be opened: {in_a_line(error)}") from error
 
 
 def _check_header(path: Path, file: h5py.File) -> None:
     """Refuse foreign files and newer major versions."""
-    if file.attrs.get("format") != FORMAT:
+    found = file.attrs.get("format")
+    if not isinstance(found, str) or found != FORMAT:
         raise SchemaError(
-            f"{path}: expected a dataset with the attribute format={FORMAT!r}, got "
-            f"{file.attrs.get('format')!r}; make one with mmfeat build"
+            f"{path}: expected a dataset with the attribute format={FORMAT!r}, got {found!r}; "
+            "make one with mmfeat build"
         )
     stored = str(file.attrs.get("format_version", ""))
     major = stored.partition(".")[0]
     if not major.isdigit() or int(major) > int(FORMAT_VERSION.partition(".")[0]):
         raise SchemaError(f"{path}: expected format version {FORMAT_VERSION} or older, got {stored!r}; update mmfeat")
+    for where, fault in itertools.chain(links_elsewhere(file), unreadable_storage(file)):
+        raise SchemaError(f"{path}: {where}: {fault}; see mmfeat validate {path}")
