@@ -25,6 +25,7 @@ from .options import (
     json_option,
     out_option,
     overwrite_option,
+    retry_option,
     set_option,
 )
 
@@ -53,6 +54,7 @@ preset_option = click.option(
 @engine_option
 @jobs_option
 @overwrite_option
+@retry_option
 def build(
     manifest: Path,
     output: Path,
@@ -67,6 +69,7 @@ def build(
     *,
     frames: bool,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Extract the features of every clip in MANIFEST into one dataset file.
 
@@ -83,7 +86,7 @@ def build(
 
     settings = [f"engine={engine}", *openface_settings(groups, face, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
-    run_build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite)
+    run_build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite, retry_failed=retry_failed)
 
 
 @click.command("extract-audio")
@@ -100,6 +103,7 @@ def build(
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @json_option
 @overwrite_option
+@retry_option
 def extract_audio(
     paths: tuple[Path, ...],
     output: Path,
@@ -115,6 +119,7 @@ def extract_audio(
     dry_run: bool,
     as_json: bool,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Extract log-F0, MFCC and CQT chroma of sound and video files into a dataset file.
 
@@ -134,7 +139,7 @@ def extract_audio(
     if dry_run:
         click.echo(_plan(entries, output, config))
         return
-    run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json)
+    run_build(entries, output, config, n_jobs, overwrite=overwrite, retry_failed=retry_failed, as_json=as_json)
 
 
 def _sound_entries(
@@ -187,18 +192,22 @@ def run_build(
     n_jobs: int,
     *,
     overwrite: bool,
+    retry_failed: bool,
     as_json: bool = False,
     preview: Path | None = None,
 ) -> None:
     """Build, draw a contact sheet where one is wanted, print the report, and end with 1 where clips failed."""
     from mmfeat import build_dataset, write_contact_sheet
 
+    if overwrite and retry_failed:
+        raise click.UsageError("expected --overwrite or --retry-failed, one of the two")
     report = build_dataset(
         entries,
         output,
         config,
         n_jobs=n_jobs,
         overwrite=overwrite,
+        retry_failed=retry_failed,
         track=clip_progress,
         origin={"command": sys.argv},
     )

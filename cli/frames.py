@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .build import run_build
-from .options import ANY_PATH, FILE, FOLDER, jobs_option, json_option, out_option, overwrite_option
+from .options import ANY_PATH, FILE, FOLDER, jobs_option, json_option, out_option, overwrite_option, retry_option
 
 if TYPE_CHECKING:
     from mmfeat import ClipEntry
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @jobs_option
 @json_option
 @overwrite_option
+@retry_option
 def extract_frames(
     paths: tuple[Path, ...],
     output: Path,
@@ -58,6 +59,7 @@ def extract_frames(
     *,
     as_json: bool,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Extract frames of videos as JPEG files into a dataset file.
 
@@ -87,7 +89,16 @@ def extract_frames(
     if preview is not None:
         check_preview_path(preview, overwrite=overwrite)
     config = BuildConfig(frames=frames, streams=("frames",))
-    run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json, preview=preview)
+    run_build(
+        entries,
+        output,
+        config,
+        n_jobs,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        as_json=as_json,
+        preview=preview,
+    )
 
 
 def _video_entries(

@@ -21,6 +21,7 @@ from .options import (
     json_option,
     out_option,
     overwrite_option,
+    retry_option,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @jobs_option
 @json_option
 @overwrite_option
+@retry_option
 def parse_openface(
     paths: tuple[Path, ...],
     output: Path,
@@ -56,6 +58,7 @@ def parse_openface(
     *,
     as_json: bool,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Read CSV files of OpenFace by column name into a dataset file.
 
@@ -74,7 +77,7 @@ def parse_openface(
         raise click.UsageError("expected --preset or --groups, one of the two")
     config = resolve_build_config(overrides=openface_settings(groups or preset, face, fps))
     entries = _face_entries(paths, manifest, include, exclude)
-    run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json)
+    run_build(entries, output, config, n_jobs, overwrite=overwrite, retry_failed=retry_failed, as_json=as_json)
 
 
 def _face_entries(

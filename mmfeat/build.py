@@ -6,8 +6,10 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from mmfeat.config import config_sha256, config_to_dict
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.extract import extract_clip, frames_config
+from mmfeat.retry import FinishedClips
 from mmfeat.stamps import changed_source
 from mmfeat.types import (
     ClipEntry,
@@ -43,6 +46,7 @@ class BuildReport:
         n_ok: clips with each stream.
         failures: (clip id, failure) of every stream that could not be read.
         n_continued: clips that an interrupted run of the same build had finished.
+        n_kept: clips of the finished file that were kept while the failed ones were tried again.
         notes: sentences that a person should read before trusting the values.
     """
 
@@ -51,6 +55,7 @@ class BuildReport:
     n_ok: Mapping[str, int]
     failures: tuple[tuple[str, StreamFailure], ...]
     n_continued: int = 0
+    n_kept: int = 0
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -65,6 +70,7 @@ class BuildReport:
             for clip_id, failure in self.failures
         ]
         counts = {"n_clip": self.n_clip, "n_ok": dict(self.n_ok), "n_continued": self.n_continued}
+        counts["n_kept"] = self.n_kept
         return json.dumps({"path": str(self.path), **counts, "notes": self.notes, "failures": rows}, indent=2)
 
     def summary(self) -> str:
@@ -73,6 +79,8 @@ class BuildReport:
         text = f"{self.path}: {self.n_clip} clips ({streams})"
         if self.n_continued:
             text += f", {self.n_continued} of them from an interrupted run"
+        if self.n_kept:
+            text += f", {self.n_kept} of them kept"
         reasons = [f"{clip_id}: {failure.stream}: {failure.message}" for clip_id, failure in self.failures]
         lists = [(f"{len(self.notes)} note(s)", self.notes), (f"{len(reasons)} stream(s) failed", reasons)]
         shown = [list_faults(title, items) for title, items in lists if items]
@@ -87,6 +95,7 @@ def build_dataset(
     info: DatasetInfo | None = None,
     n_jobs: int = 1,
     overwrite: bool = False,
+    retry_failed: bool = False,
     track: Track[ClipFeatures] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> BuildReport:
@@ -107,12 +116,14 @@ def build_dataset(
         info: attributes of the dataset; named after the file where None.
         n_jobs: worker processes.
         overwrite: replace an existing file.
+        retry_failed: of an existing file try only those clips again in which a stream failed, and clips that are new;
+            the others are kept without a look at their files.
         track: shows progress.
         origin: what the provenance event says about where the clips come from.
 
     Raises:
         InputError: no clips; or nothing but failures, so that the file would hold no data.
-        OutputExistsError: the file exists and ``overwrite`` is false.
+        OutputExistsError: the file exists, and neither ``overwrite`` nor ``retry_failed`` is true.
     """
     output = Path(output)
     if not entries:
@@ -120,28 +131,43 @@ def build_dataset(
     config, notes = _fitted(config or BuildConfig(), entries)
     started = datetime.now(UTC)
     streams, same = _stream_infos(entries, config), _SameClips(entries)
-    writer = DatasetWriter(
-        output,
-        info=info or DatasetInfo(name=output.stem),
-        streams=streams,
-        labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
-        schemes=_names(entry.splits for entry in entries),
-        overwrite=overwrite,
-        fingerprint=_fingerprint(streams, config),
-        keep=same,
-    )
-    with writer:
+    with ExitStack() as stack:
+        finished = (
+            stack.enter_context(FinishedClips(output, entries, streams)) if retry_failed and output.exists() else None
+        )
+        writer = DatasetWriter(
+            output,
+            info=info or DatasetInfo(name=output.stem),
+            streams=streams,
+            labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
+            schemes=_names(entry.splits for entry in entries),
+            overwrite=overwrite or finished is not None,
+            fingerprint=_fingerprint(streams, config, finished),
+            keep=same,
+        )
+        stack.enter_context(writer)
         n_done = writer.restore(entries)
         notes += _restart_notes(output, writer.restart_reason, same.reason, n_done)
-        for clip in track(_extract_all(entries[n_done:], config, n_jobs), len(entries) - n_done, "clips"):
+        extract = partial(_extract_all, config=config, n_jobs=n_jobs)
+        clips = extract(entries[n_done:]) if finished is None else finished.merged(entries[n_done:], extract)
+        for clip in track(clips, len(entries) - n_done, "clips"):
             writer.write(clip)
         failures = writer.failures
         n_ok = writer.n_ok
         notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
         _refuse_an_empty_dataset(entries, n_ok, failures)
+        for event in () if finished is None else finished.reader.events():
+            writer.add_event(event)
         writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
+    n_kept = 0 if finished is None else len(finished)
     return BuildReport(
-        path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=n_done, notes=tuple(notes)
+        path=output,
+        n_clip=len(entries),
+        n_ok=n_ok,
+        failures=failures,
+        n_continued=n_done,
+        n_kept=n_kept,
+        notes=tuple(notes),
     )
 
 
@@ -233,13 +259,14 @@ def _event(
     }
 
 
-def _fingerprint(streams: Sequence[StreamInfo], config: BuildConfig) -> dict[str, str]:
+def _fingerprint(streams: Sequence[StreamInfo], config: BuildConfig, finished: FinishedClips | None) -> dict[str, str]:
     """Return hashes of what decides the content of all clips; the files of each are looked at one by one."""
     versions = {name: version(name) for name in _CONTENT_VERSIONS} | _image_versions(config)
     return {
         "settings": config_sha256(config_to_dict(config)),
         "streams": ", ".join(stream.name for stream in streams),
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        "finished file": "" if finished is None else finished.reader.attributes["content_sha256"],
     }
 
 

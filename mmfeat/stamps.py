@@ -14,6 +14,11 @@ def stamps_of(entry: ClipEntry) -> tuple[Stamp, ...]:
     return tuple(_stamp(path, file_sha256(path)) for path in source_paths(entry))
 
 
+def quick_stamps_of(entry: ClipEntry) -> tuple[Stamp, ...]:
+    """Return the stamp of each file of a clip, without hashes: a file that is touched counts as changed."""
+    return tuple(_stamp(path, "") for path in source_paths(entry))
+
+
 def source_paths(entry: ClipEntry) -> tuple[Path, ...]:
     """Return the files of a clip."""
     return tuple(path for path in (entry.audio, entry.video, entry.openface) if path is not None)

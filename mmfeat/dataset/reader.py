@@ -120,6 +120,11 @@ class DatasetReader:
         """What is said in each clip; empty where unknown."""
         return self._texts("/clips/text")
 
+    @property
+    def source_sha256(self) -> tuple[str, ...]:
+        """SHA-256 of each clip's sound or video file; empty where there is none."""
+        return self._texts("/clips/source_sha256")
+
     @functools.cached_property
     def durations_s(self) -> npt.NDArray[np.float64]:
         """Length of each clip's sound in seconds, NaN where unknown; shape (clip,)."""

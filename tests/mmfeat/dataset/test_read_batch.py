@@ -150,8 +150,8 @@ def read_all(reader):
 
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_batches_are_the_same_in_other_processes(path, clips, method):
-    with DatasetReader(path) as reader:
+def test_batches_are_the_same_in_other_processes(example, clips, method):
+    with DatasetReader(example) as reader:
         reader.read_batch("vision", [0])  # open before the process starts
         with multiprocessing.get_context(method).Pool(2) as pool:
             for values in pool.map(read_all, [reader, reader]):
