@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import os
 import threading
@@ -17,10 +16,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.dataset.damage import in_a_line, refusing_damage
+from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.open_stream import FrameBatch, OpenStream
-from mmfeat.dataset.places import links_elsewhere, unreadable_storage
-from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
+from mmfeat.dataset.opening import check_header, open_file
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus
@@ -76,7 +74,7 @@ class DatasetReader:
         self._streams: dict[str, OpenStream] = {}
         self._descriptor = self._pid = -1
         with refusing_damage(self.path):
-            _check_header(self.path, self._open())
+            check_header(self.path, self._open())
 
     def __enter__(self) -> Self:
         return self
@@ -135,6 +133,16 @@ class DatasetReader:
         """Number of clips, failed ones included."""
         with refusing_damage(self.path):
             return int(self._item("/clips/id").shape[0])
+
+    @property
+    def n_recording(self) -> int:
+        """Number of different recordings."""
+        return len(set(self._encoded("/clips/recording_id")))
+
+    @property
+    def n_text(self) -> int:
+        """Number of clips with a text."""
+        return sum(map(bool, self._encoded("/clips/text")))
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -221,6 +229,10 @@ class DatasetReader:
         with refusing_damage(self.path):
             return tuple(map(_STATUS.__getitem__, codes.tolist()))
 
+    def n_ok(self, stream: str) -> int:
+        """Return how many clips have a stream."""
+        return int(np.count_nonzero(self._stream_values(stream, "status") == StreamStatus.OK))
+
     def read(self, stream: str, index: int) -> FrameFeatures:
         """Return the features of one clip; no frames where its status is not ok.
 
@@ -281,12 +293,16 @@ class DatasetReader:
         columns = [self._texts(f"/failures/{name}") for name in ("clip_id", "stage", "code", "message")]
         return tuple(zip(*columns, strict=True))
 
+    def failure_codes(self) -> tuple[tuple[str, str], ...]:
+        """Return (stream, code) of every stream that could not be read."""
+        return tuple(zip(self._texts("/failures/stage"), self._texts("/failures/code"), strict=True))
+
     def _open(self) -> h5py.File:
         if self._file is not None and self._pid == os.getpid():
             return self._file
         with _OPENING:
             if self._file is None or self._pid != os.getpid():
-                self._file, self._streams = _open_file(self.path), {}
+                self._file, self._streams = open_file(self.path), {}
                 self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
                 self._pid = os.getpid()
             return self._file
@@ -331,9 +347,14 @@ class DatasetReader:
         return self._values(f"/streams/{stream}/{column}")
 
     def _texts(self, path: str) -> tuple[str, ...]:
+        encoded = self._encoded(path)
+        with refusing_damage(self.path):
+            return tuple(text.decode("utf-8") for text in encoded)
+
+    def _encoded(self, path: str) -> list[bytes]:
         dataset = self._item(path)
         with refusing_damage(self.path):
-            return tuple(text.decode("utf-8") for text in dataset[:])
+            return list(dataset[:].tolist())
 
     def _run_of(self, stream: str, opened: OpenStream, index: int) -> tuple[int, int]:
         """Return where the frames of a clip begin and end."""
@@ -352,28 +373,3 @@ class DatasetReader:
     def _check_name(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         if name not in known:
             raise InputError(f"{self.path}: no {kind} {name!r}; known: {', '.join(known) or 'none'}")
-
-
-def _open_file(path: Path) -> h5py.File:
-    if not path.is_file():
-        raise InputError(f"{path}: expected a dataset file, found none; make one with mmfeat build")
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: expected an HDF5 file that can be opened: {in_a_line(error)}") from error
-
-
-def _check_header(path: Path, file: h5py.File) -> None:
-    """Refuse foreign files and newer major versions."""
-    found = file.attrs.get("format")
-    if not isinstance(found, str) or found != FORMAT:
-        raise SchemaError(
-            f"{path}: expected a dataset with the attribute format={FORMAT!r}, got {found!r}; "
-            "make one with mmfeat build"
-        )
-    stored = str(file.attrs.get("format_version", ""))
-    major = stored.partition(".")[0]
-    if not major.isdigit() or int(major) > int(FORMAT_VERSION.partition(".")[0]):
-        raise SchemaError(f"{path}: expected format version {FORMAT_VERSION} or older, got {stored!r}; update mmfeat")
-    for where, fault in itertools.chain(links_elsewhere(file), unreadable_storage(file)):
-        raise SchemaError(f"{path}: {where}: {fault}; see mmfeat validate {path}")
