@@ -14,6 +14,7 @@ from .options import (
     FAILED_CLIPS,
     FILE,
     clip_progress,
+    compression_option,
     config_option,
     engine_option,
     exclude_option,
@@ -32,7 +33,7 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmfeat import BuildConfig, ClipEntry
+    from mmfeat import BuildConfig, ClipEntry, Compression
 
 preset_option = click.option(
     "--preset", default="default", show_default=True, help="Audio settings by name; mmfeat presets lists them."
@@ -52,6 +53,7 @@ preset_option = click.option(
 @config_option
 @set_option
 @engine_option
+@compression_option
 @jobs_option
 @overwrite_option
 @retry_option
@@ -65,6 +67,7 @@ def build(
     config_file: Path | None,
     overrides: tuple[str, ...],
     engine: str,
+    compression: Compression,
     n_jobs: int,
     *,
     frames: bool,
@@ -86,7 +89,15 @@ def build(
 
     settings = [f"engine={engine}", *openface_settings(groups, face, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
-    run_build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite, retry_failed=retry_failed)
+    run_build(
+        read_manifest(manifest),
+        output,
+        config,
+        n_jobs,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
+    )
 
 
 @click.command("extract-audio")
@@ -99,6 +110,7 @@ def build(
 @include_option
 @exclude_option
 @engine_option
+@compression_option
 @jobs_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @json_option
@@ -114,6 +126,7 @@ def extract_audio(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     engine: str,
+    compression: Compression,
     n_jobs: int,
     *,
     dry_run: bool,
@@ -139,7 +152,16 @@ def extract_audio(
     if dry_run:
         click.echo(_plan(entries, output, config))
         return
-    run_build(entries, output, config, n_jobs, overwrite=overwrite, retry_failed=retry_failed, as_json=as_json)
+    run_build(
+        entries,
+        output,
+        config,
+        n_jobs,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
+        as_json=as_json,
+    )
 
 
 def _sound_entries(
@@ -193,6 +215,7 @@ def run_build(
     *,
     overwrite: bool,
     retry_failed: bool,
+    compression: Compression = "none",
     as_json: bool = False,
     preview: Path | None = None,
 ) -> None:
@@ -208,6 +231,7 @@ def run_build(
         n_jobs=n_jobs,
         overwrite=overwrite,
         retry_failed=retry_failed,
+        compression=compression,
         track=clip_progress,
         origin={"command": sys.argv},
     )

@@ -12,6 +12,7 @@ from .build import openface_settings, run_build
 from .options import (
     ANY_PATH,
     FILE,
+    compression_option,
     exclude_option,
     face_option,
     fps_option,
@@ -27,7 +28,7 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmfeat import ClipEntry
+    from mmfeat import ClipEntry, Compression
 
 
 @click.command("parse-openface")
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--manifest", type=FILE, default=None, help="Take the clips of a manifest instead of PATHS.")
 @include_option
 @exclude_option
+@compression_option
 @jobs_option
 @json_option
 @overwrite_option
@@ -54,6 +56,7 @@ def parse_openface(
     manifest: Path | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    compression: Compression,
     n_jobs: int,
     *,
     as_json: bool,
@@ -77,7 +80,16 @@ def parse_openface(
         raise click.UsageError("expected --preset or --groups, one of the two")
     config = resolve_build_config(overrides=openface_settings(groups or preset, face, fps))
     entries = _face_entries(paths, manifest, include, exclude)
-    run_build(entries, output, config, n_jobs, overwrite=overwrite, retry_failed=retry_failed, as_json=as_json)
+    run_build(
+        entries,
+        output,
+        config,
+        n_jobs,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
+        as_json=as_json,
+    )
 
 
 def _face_entries(

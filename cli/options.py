@@ -26,6 +26,13 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an ex
 retry_option = click.option(
     "--retry-failed", is_flag=True, help="Of an existing output, try again what failed and keep the rest."
 )
+compression_option = click.option(
+    "--compression",
+    type=click.Choice(["none", "gzip"]),
+    default="none",
+    show_default=True,
+    help="gzip: a smaller file to keep; reading single clips is many times slower.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 jobs_option = click.option(
     "-j",

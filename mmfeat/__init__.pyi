@@ -31,6 +31,7 @@ from .config import (
     read_toml as read_toml,
 )
 from .dataset import (
+    Compression as Compression,
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
     DatasetWriter as DatasetWriter,

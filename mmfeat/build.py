@@ -17,7 +17,7 @@ from typing import Any
 from mmfeat.audio import audio_stream_info, engine_for, prepare_engine
 from mmfeat.build_config import BuildConfig
 from mmfeat.config import config_sha256, config_to_dict
-from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
+from mmfeat.dataset import Compression, DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.extract import extract_clip, frames_config
 from mmfeat.retry import FinishedClips
@@ -96,6 +96,7 @@ def build_dataset(
     n_jobs: int = 1,
     overwrite: bool = False,
     retry_failed: bool = False,
+    compression: Compression = "none",
     track: Track[ClipFeatures] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> BuildReport:
@@ -118,6 +119,7 @@ def build_dataset(
         overwrite: replace an existing file.
         retry_failed: of an existing file try only those clips again in which a stream failed, and clips that are new;
             the others are kept without a look at their files.
+        compression: of features, ``none`` or ``gzip``; the content, and its hash, are the same.
         track: shows progress.
         origin: what the provenance event says about where the clips come from.
 
@@ -141,6 +143,7 @@ def build_dataset(
             streams=streams,
             labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
             schemes=_names(entry.splits for entry in entries),
+            compression=compression,
             overwrite=overwrite or finished is not None,
             fingerprint=_fingerprint(streams, config, finished),
             keep=same,

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mmfeat.dataset.flat_file import FlatFile
+from mmfeat.dataset.flat_file import Compression, FlatFile
 from mmfeat.dataset.spool import FeatureSpool, Spool
 from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
@@ -21,8 +21,8 @@ _SIZES = "frame_sizes"  # on disk they become frame_offsets
 class ImageSpool(Spool):
     """Collects a stream of encoded images."""
 
-    def store(self, group: h5py.Group) -> None:
-        """Copy the frames into contiguous datasets of ``group``; sizes become offsets."""
+    def store(self, group: h5py.Group, compression: Compression = "none") -> None:
+        """Copy the frames into datasets of ``group``; sizes become offsets. Images are compressed as they are."""
         super().store(group)
         group["frame_offsets"] = np.cumsum(np.concatenate([[0], *self._files[_SIZES].blocks()]), dtype=np.int64)
 

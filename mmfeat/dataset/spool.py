@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mmfeat.dataset.flat_file import FlatFile
+from mmfeat.dataset.flat_file import Compression, FlatFile
 from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import FrameFeatures, StreamInfo, StreamStatus
@@ -68,11 +68,11 @@ class Spool(ABC):
         """Frames of the clip that was added last."""
         return self.offsets[-1] - self.offsets[-2]
 
-    def store(self, group: h5py.Group) -> None:
-        """Copy the frames into contiguous datasets of ``group``, but for those that have their place there."""
+    def store(self, group: h5py.Group, compression: Compression = "none") -> None:
+        """Copy the frames into datasets of ``group``, but for those that have their place there."""
         for column, file in self.columns.items():
             if column not in group:
-                file.store(group, column)
+                file.store(group, column, compression)
         group["offsets"] = np.asarray(self.offsets, dtype=np.int64)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from mmfeat.config import config_sha256
 from mmfeat.dataset.clip_table import ClipTable, LabelInfo, put_texts
 from mmfeat.dataset.content_hash import content_sha256
-from mmfeat.dataset.flat_file import FlatFile
+from mmfeat.dataset.flat_file import Compression, FlatFile
 from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.in_place import LIBVER, fill_room, leave_room
 from mmfeat.dataset.part import PartFolder, sweep_finished
@@ -58,6 +58,7 @@ class DatasetWriter:
         streams: the streams that clips may have.
         labels: the labels that clips may have.
         schemes: names of the split schemes.
+        compression: of features; ``gzip`` makes smaller files whose single clips are read many times slower.
         overwrite: replace an existing file.
         fingerprint: of everything that decides the content of all clips, part by part; where it is given, an
             interrupted run is continued by the next one with the same fingerprint (see ``restore``).
@@ -77,6 +78,7 @@ class DatasetWriter:
         streams: Sequence[StreamInfo] = (),
         labels: Sequence[LabelInfo] = (),
         schemes: Sequence[str] = (),
+        compression: Compression = "none",
         overwrite: bool = False,
         fingerprint: Mapping[str, str] | None = None,
         keep: Callable[[Mapping[str, Any]], bool] = lambda _record: True,
@@ -88,6 +90,7 @@ class DatasetWriter:
             raise InputError(f"{path}: expected a dataset file to replace, got another file; choose another name")
         self.path = path
         self._info = info
+        self._compression: Compression = compression
         self._events: list[str] = []
         self._spools: dict[str, Spool] = {}
         self._records: list[dict[str, Any]] = []
@@ -220,7 +223,7 @@ class DatasetWriter:
         """Return the finished file in the part folder."""
         unfinished = self._part.path / "dataset.h5"
         columns = dict(self._columns())
-        largest = max(columns, key=lambda path: columns[path].n_byte, default="")
+        largest = max(columns, key=lambda path: columns[path].n_byte, default="") if self._compression == "none" else ""
         in_place = leave_room(unfinished, largest, columns.get(largest))
         known = {path: file.sha256() for path, file in columns.items()}
         with h5py.File(unfinished, "a", libver=LIBVER) as file:
@@ -254,7 +257,7 @@ class DatasetWriter:
 
     def _store_stream(self, file: h5py.File, name: str, spool: Spool) -> None:
         path = f"/streams/{name}"
-        spool.store(file.require_group(path))
+        spool.store(file.require_group(path), self._compression)
         put(file, f"{path}/status", np.asarray(spool.status))
         if not spool.info.codec:
             put(file, f"{path}/feature_names", spool.info.feature_names)
