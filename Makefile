@@ -11,7 +11,7 @@ export TOKENIZERS_PARALLELISM := false
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
 	@echo "make test       lint, types and all tests"
-	@echo "make test-slow  tests that install into fresh environments"
+	@echo "make test-slow  tests that install, kill builds at fifty moments, and write a million clips"
 	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
 	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
 	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"

@@ -6,7 +6,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -133,45 +133,55 @@ def build_dataset(
     config, notes = _fitted(config or BuildConfig(), entries)
     started = datetime.now(UTC)
     streams, same = _stream_infos(entries, config), _SameClips(entries)
-    with ExitStack() as stack:
-        finished = (
-            stack.enter_context(FinishedClips(output, entries, streams)) if retry_failed and output.exists() else None
-        )
+    labels = [LabelInfo(name=name) for name in _names(entry.labels for entry in entries)]
+    with _finished(output, entries, streams, retry_failed=retry_failed) as finished:
         writer = DatasetWriter(
             output,
             info=info or DatasetInfo(name=output.stem),
             streams=streams,
-            labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
+            labels=labels,
             schemes=_names(entry.splits for entry in entries),
             compression=compression,
             overwrite=overwrite or finished is not None,
             fingerprint=_fingerprint(streams, config, finished),
             keep=same,
         )
-        stack.enter_context(writer)
-        n_done = writer.restore(entries)
-        notes += _restart_notes(output, writer.restart_reason, same.reason, n_done)
-        extract = partial(_extract_all, config=config, n_jobs=n_jobs)
-        clips = extract(entries[n_done:]) if finished is None else finished.merged(entries[n_done:], extract)
-        for clip in track(clips, len(entries) - n_done, "clips"):
-            writer.write(clip)
-        failures = writer.failures
-        n_ok = writer.n_ok
-        notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
-        _refuse_an_empty_dataset(entries, n_ok, failures)
-        for event in () if finished is None else finished.reader.events():
-            writer.add_event(event)
-        writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
-    n_kept = 0 if finished is None else len(finished)
+        with writer:
+            n_done = writer.restore(entries)
+            notes += _restart_notes(output, writer.restart_reason, same.reason, n_done)
+            clips = _clips(entries[n_done:], config, n_jobs, finished)
+            for clip in track(clips, len(entries) - n_done, "clips"):
+                writer.write(clip)
+            failures, n_ok = writer.failures, writer.n_ok
+            notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
+            _refuse_an_empty_dataset(entries, n_ok, failures)
+            for event in () if finished is None else finished.reader.events():
+                writer.add_event(event)
+            writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
     return BuildReport(
         path=output,
         n_clip=len(entries),
         n_ok=n_ok,
         failures=failures,
         n_continued=n_done,
-        n_kept=n_kept,
+        n_kept=0 if finished is None else len(finished),
         notes=tuple(notes),
     )
+
+
+def _finished(
+    output: Path, entries: Sequence[ClipEntry], streams: Sequence[StreamInfo], *, retry_failed: bool
+) -> AbstractContextManager[FinishedClips | None]:
+    """Give the clips of an existing file that are kept; None where all are extracted."""
+    return FinishedClips(output, entries, streams) if retry_failed and output.exists() else nullcontext()
+
+
+def _clips(
+    entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int, finished: FinishedClips | None
+) -> Iterator[ClipFeatures]:
+    """Yield the clips in the order of ``entries``: those that are kept, the others extracted."""
+    extract = partial(_extract_all, config=config, n_jobs=n_jobs)
+    return extract(entries) if finished is None else finished.merged(entries, extract)
 
 
 def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildConfig, list[str]]:
