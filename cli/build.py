@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -198,10 +199,9 @@ def openface_settings(groups: str | None, face: str | None, fps: float | None) -
     """Return the options of OpenFace files as overrides."""
     settings = []
     if groups is not None:
-        names = ", ".join(f'"{name.strip()}"' for name in groups.split(","))
-        settings.append(f"openface.groups=[{names}]")
+        settings.append(f"openface.groups={json.dumps([name.strip() for name in groups.split(',')])}")
     if face is not None:
-        settings.append(f'openface.face="{face}"')
+        settings.append(f"openface.face={json.dumps(face)}")
     if fps is not None:
         settings.append(f"openface.frame_rate_hz={fps}")
     return settings

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from .build import run_build
-from .options import ANY_PATH, FILE, FOLDER, jobs_option, json_option, out_option, overwrite_option, retry_option
+from .options import (
+    ANY_PATH,
+    FILE,
+    FOLDER,
+    face_option,
+    jobs_option,
+    json_option,
+    out_option,
+    overwrite_option,
+    retry_option,
+)
 
 if TYPE_CHECKING:
     from mmfeat import ClipEntry
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--openface", type=FOLDER, default=None, help="For --crop face: folder with OpenFace's ID.csv of each clip."
 )
+@face_option
 @click.option("--margin", type=float, default=1.5, show_default=True, help="Side of a face crop in sides of the face.")
 @click.option("--quality", type=int, default=95, show_default=True, help="Quality of the JPEG files, 1 to 100.")
 @click.option("--manifest", type=FILE, default=None, help="Take the clips of a manifest instead of PATHS.")
@@ -49,6 +60,7 @@ def extract_frames(
     size: int,
     crop: str,
     openface: Path | None,
+    face: str | None,
     margin: float,
     quality: int,
     manifest: Path | None,
@@ -71,10 +83,11 @@ def extract_frames(
     Example:
       mmfeat extract-frames clips/ --out faces.h5 --crop face --openface openface/ --preview faces.png -j 2
     """
-    from mmfeat import BuildConfig, FrameConfig, check_preview_path
+    from mmfeat import BuildConfig, FrameConfig, OpenFaceConfig, check_preview_path
 
-    if openface is not None and crop != "face":
-        raise click.UsageError("--openface is for --crop face")
+    for name, given in (("--openface", openface), ("--face", face)):
+        if given is not None and crop != "face":
+            raise click.UsageError(f"{name} is for --crop face")
     frames = FrameConfig(
         n_frames=n_frames,
         fps=fps,
@@ -88,7 +101,8 @@ def extract_frames(
         raise click.UsageError("--crop face needs --openface, or a manifest with the column openface")
     if preview is not None:
         check_preview_path(preview, overwrite=overwrite)
-    config = BuildConfig(frames=frames, streams=("frames",))
+    faces = OpenFaceConfig() if face is None else OpenFaceConfig(face=face)
+    config = BuildConfig(frames=frames, openface=faces, streams=("frames",))
     run_build(
         entries,
         output,

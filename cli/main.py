@@ -12,20 +12,36 @@ from mmfeat.plugins import COMMANDS, discover, load
 
 from .boundary import BoundaryGroup
 from .build import build, extract_audio
+from .convert import import_arrays, import_csd, import_csv, import_mmsa, import_skesl_pkl
+from .export import export_csd, export_mmsa, export_npz
 from .frames import extract_frames
 from .inspect import describe, presets, validate
+from .merge import join, merge
 from .openface import parse_openface
 from .run import extract_wav, run_openface
+from .split import split, subset
 
 BUILT_IN = (
     build,
     describe,
+    export_csd,
+    export_mmsa,
+    export_npz,
     extract_audio,
     extract_frames,
     extract_wav,
+    import_arrays,
+    import_csd,
+    import_csv,
+    import_mmsa,
+    import_skesl_pkl,
+    join,
+    merge,
     parse_openface,
     presets,
     run_openface,
+    split,
+    subset,
     validate,
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +77,8 @@ def parse_openface(
 
     if preset is not None and groups is not None:
         raise click.UsageError("expected --preset or --groups, one of the two")
-    config = resolve_build_config(overrides=openface_settings(groups or preset, face, fps))
+    settings = ['streams=["vision"]', *openface_settings(groups or preset, face, fps)]
+    config = resolve_build_config(overrides=settings)
     entries = _face_entries(paths, manifest, include, exclude)
     run_build(
         entries,
@@ -102,4 +102,4 @@ def _face_entries(
         raise click.UsageError("expected PATHS or --manifest, one of the two")
     if manifest is None:
         return entries_from_paths(paths, [".csv"], column="openface", include=include, exclude=exclude)
-    return [replace(entry, audio=None, video=None) for entry in read_manifest(manifest)]
+    return read_manifest(manifest)

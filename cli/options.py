@@ -34,6 +34,14 @@ compression_option = click.option(
     help="gzip: a smaller file to keep; reading single clips is many times slower.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+no_verify_option = click.option(
+    "--no-verify",
+    "verify",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Trust the inputs: faster, but damage in them goes unnoticed.",
+)
 jobs_option = click.option(
     "-j",
     "--num-jobs",

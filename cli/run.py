@@ -159,9 +159,12 @@ def extract_wav(
     Example:
       mmfeat extract-wav videos/ --out wav/ --sample-rate 16000 -j 2
     """
-    from mmfeat import AUDIO_SUFFIXES, entries_from_paths, extract_wav
+    from mmfeat import AUDIO_SUFFIXES, entries_from_paths, extract_wav, written_wavs
 
-    entries = entries_from_paths(paths, AUDIO_SUFFIXES, column="audio", include=include, exclude=exclude)
+    written = written_wavs(output)  # with the ids of the files they are made from
+    entries = entries_from_paths(
+        paths, AUDIO_SUFFIXES, column="audio", include=include, exclude=exclude, leave_out=written
+    )
     report = extract_wav(
         entries,
         output,

@@ -11,6 +11,7 @@ from .audio import (
     extract_audio as extract_audio,
     extract_wav as extract_wav,
     read_audio as read_audio,
+    written_wavs as written_wavs,
 )
 from .build import (
     BuildReport as BuildReport,
@@ -19,6 +20,10 @@ from .build import (
 from .build_config import (
     BuildConfig as BuildConfig,
     resolve_build_config as resolve_build_config,
+)
+from .clip_files import (
+    entries_from_frame_folders as entries_from_frame_folders,
+    entries_from_paths as entries_from_paths,
 )
 from .clip_jobs import RunReport as RunReport
 from .config import (
@@ -30,15 +35,36 @@ from .config import (
     merge_overrides as merge_overrides,
     read_toml as read_toml,
 )
+from .convert import (
+    ExportReport as ExportReport,
+    ImportReport as ImportReport,
+    export_csd as export_csd,
+    export_mmsa as export_mmsa,
+    export_npz as export_npz,
+    import_arrays as import_arrays,
+    import_csd as import_csd,
+    import_csv as import_csv,
+    import_mmsa as import_mmsa,
+    import_skesl_pkl as import_skesl_pkl,
+    load_pickle as load_pickle,
+)
 from .dataset import (
     Compression as Compression,
+    CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
     DatasetWriter as DatasetWriter,
     LabelInfo as LabelInfo,
     LabelTable as LabelTable,
+    SplitConfig as SplitConfig,
+    SplitReport as SplitReport,
     describe as describe,
     format_description as format_description,
+    join_datasets as join_datasets,
+    merge_datasets as merge_datasets,
+    read_ids as read_ids,
+    split_dataset as split_dataset,
+    subset_dataset as subset_dataset,
     validate as validate,
 )
 from .errors import (
@@ -61,8 +87,6 @@ from .images import (
     EncodedFrames as EncodedFrames,
 )
 from .manifest import (
-    entries_from_frame_folders as entries_from_frame_folders,
-    entries_from_paths as entries_from_paths,
     read_manifest as read_manifest,
 )
 from .preview import (
@@ -82,6 +106,7 @@ from .types import (
     StreamStatus as StreamStatus,
     Track as Track,
     Waveform as Waveform,
+    Words as Words,
     untracked as untracked,
 )
 from .vision import (

@@ -30,7 +30,7 @@ from mmfeat.types import (
     Track,
     untracked,
 )
-from mmfeat.vision import fit_to_file, frame_stream_info, openface_stream_info
+from mmfeat.vision import fit_to_files, frame_stream_info, openface_stream_info, prepare_loader
 
 _MAX_THREADS = 4
 _CONTENT_VERSIONS = ("mmfeat", "librosa", "numpy", "soxr")
@@ -186,7 +186,7 @@ def _clips(
 
 def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildConfig, list[str]]:
     """Return the settings with the columns that the OpenFace files have, and what that leaves out."""
-    openface = fit_to_file(config.openface, (entry.openface for entry in entries if entry.openface))
+    openface = fit_to_files(config.openface, (entry.openface for entry in entries if entry.openface))
     if openface == config.openface or "vision" not in config.streams:
         return config, []
     n_wanted, n_column = len(config.openface.feature_names), len(openface.feature_names)
@@ -203,6 +203,8 @@ def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int)
 
     if "audio" in config.streams:
         prepare_engine(config.audio, config.engine)  # compiled once here, loaded from the cache by every worker
+    if any(entry.openface for entry in entries):
+        prepare_loader()
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", prefer=_workers(entries, config, n_jobs))
     yield from parallel(joblib.delayed(extract_clip)(entry, config) for entry in entries)
 

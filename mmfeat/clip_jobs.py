@@ -97,6 +97,7 @@ class RunPlan:
         overwrite: do everything again, and replace files of other programs.
         prepare: called once before the first job, with a folder for its files, if there is anything to do.
         stop: ends what still runs, when the run is interrupted.
+        end_leftovers: ends what killed runs left running, given the work folders that they abandoned.
     """
 
     journal: str
@@ -106,6 +107,7 @@ class RunPlan:
     overwrite: bool = False
     prepare: Callable[[Path], None] = lambda _work: None
     stop: Callable[[], None] = lambda: None
+    end_leftovers: Callable[[Sequence[Path]], None] = lambda _abandoned: None
 
 
 def run_jobs(
@@ -117,6 +119,8 @@ def run_jobs(
         InputError: no clips; another process writes the folder; files in it are not from such a run.
     """
     with closing(RunFolder(output, plan.journal)) as folder:
+        if folder.abandoned:
+            plan.end_leftovers(folder.abandoned)
         # Sounds that an earlier run wrote may lie where this one searches.
         written = folder.written()
         entries = [entry for entry in entries if _source(entry).resolve() not in written]
@@ -168,7 +172,7 @@ def _started(entries: Sequence[ClipEntry], folder: RunFolder, job: Job, plan: Ru
 
 def _attempt(job: Job, entry: ClipEntry, work: Path, plan: RunPlan) -> _Finished:
     source = _source(entry)
-    work.mkdir()
+    stamp: list[int | str]
     try:
         stamp = source_stamp(source)
     except OSError as error:
@@ -176,7 +180,7 @@ def _attempt(job: Job, entry: ClipEntry, work: Path, plan: RunPlan) -> _Finished
         reason = f"{source}: expected a file that is there, got {error.strerror!r}; correct the path"
         result = JobResult(status=StreamStatus.MISSING_SOURCE, reason=reason)
     else:
-        result = job(entry, source, work)
+        result = _done(job, entry, source, work)
     record = {
         "clip_id": entry.clip_id,
         "status": result.status.name.lower(),
@@ -189,9 +193,22 @@ def _attempt(job: Job, entry: ClipEntry, work: Path, plan: RunPlan) -> _Finished
     return record, result, work
 
 
+def _done(job: Job, entry: ClipEntry, source: Path, work: Path) -> JobResult:
+    """Return what a job made; an error of the operating system is the clip's, the others go on."""
+    try:
+        work.mkdir()
+        return job(entry, source, work)
+    except OSError as error:
+        return JobResult(status=StreamStatus.TOOL_FAILED, reason=f"{source}: {error}")
+
+
 def _committed(results: Iterator[_Finished], folder: RunFolder, plan: RunPlan) -> Iterator[str]:
     """Yield the status of each clip when its files are in place."""
     for record, result, work in results:
-        folder.commit(record, result.files, plan.suffixes)
+        try:
+            folder.commit(record, result.files, plan.suffixes)
+        except OSError as error:
+            record.update(status=StreamStatus.TOOL_FAILED.name.lower(), reason=f"{record['source']}: {error}")
+            folder.note({**record, "outputs": {}})
         shutil.rmtree(work, ignore_errors=True)
         yield record["status"]

@@ -12,7 +12,9 @@ from mmfeat.errors import ClipError, InputError
 from mmfeat.images import EncodedFrames
 from mmfeat.stamps import stamps_of
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
-from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, read_frames, read_openface_csv
+from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, picture_offset_s, read_frames, read_openface_csv
+
+_LATE_S = 0.1  # a picture that begins later is worth a note
 
 
 def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
@@ -29,7 +31,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
             status = getattr(error, "status", StreamStatus.DECODE_ERROR)
             failures.append(StreamFailure(stream=name, status=status, message=str(error)))
         except Exception as error:  # whatever one clip does to a tool, the others go on
-            if isinstance(error.__cause__, KeyboardInterrupt):  # compiled code turns Ctrl-C into a SystemError
+            if _is_interrupt(error):
                 raise KeyboardInterrupt from error
             message = f"{type(error).__name__}: {error}"
             failures.append(StreamFailure(stream=name, status=StreamStatus.TOOL_FAILED, message=message))
@@ -44,7 +46,7 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
     if source is not None and "audio" in config.streams:
         attempt("audio", sound)
     if (openface := entry.openface) is not None and "vision" in config.streams:
-        attempt("vision", lambda: _faces(openface, config.openface))
+        attempt("vision", lambda: _in_sounds_time(_faces(openface, config.openface), entry.video))
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
         attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames)))
@@ -64,6 +66,12 @@ def frames_config(config: BuildConfig) -> FrameConfig | None:
     return config.frames if "frames" in config.streams else None
 
 
+def _is_interrupt(error: BaseException) -> bool:
+    """Return whether Ctrl-C is behind an error: compiled code turns it into a SystemError, or a chain of them."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt) or (cause is not None and _is_interrupt(cause))
+
+
 def _faces(path: Path, config: OpenFaceConfig) -> FrameFeatures:
     """Return the columns of the stream, all of them."""
     features = read_openface_csv(path, config)
@@ -78,15 +86,31 @@ def _faces(path: Path, config: OpenFaceConfig) -> FrameFeatures:
     return features
 
 
+def _in_sounds_time(features: FrameFeatures, video: Path | None) -> FrameFeatures:
+    """Return the features with times from the start of the video's container, where its sound begins.
+
+    OpenFace counts from the first frame; some videos show it later than they begin.
+    """
+    try:
+        offset_s = picture_offset_s(video) if video is not None else 0.0
+    except ClipError:  # the other streams say so
+        offset_s = 0.0
+    if not offset_s:
+        return features
+    note = f"{video}: the picture begins {offset_s:.3f} s after the sound; so do the times of vision"
+    notes = (*features.notes, note) if offset_s >= _LATE_S else features.notes
+    return replace(features, times_s=features.times_s + offset_s, notes=notes)
+
+
 def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: FrameConfig) -> FrameFeatures | None:
     """Return what a face crop needs."""
     if frames.crop == "none":
         return None
-    if entry.openface is None or not entry.openface.is_file():  # OpenFace writes no file where it meets no face
-        got = "the clip has none" if entry.openface is None else f"found no {entry.openface}"
+    if entry.openface is None:
         raise ClipError(
-            f"{video}: a face crop needs an OpenFace csv, {got}; run FeatureExtraction -2Dfp, or take crop none",
-            StreamStatus.NO_FACE,
+            f"{video}: a face crop needs an OpenFace csv, the clip has none; run FeatureExtraction -2Dfp, or take "
+            "crop none",
+            StreamStatus.MISSING_SOURCE,
         )
     rate_hz = config.openface.frame_rate_hz or frame_rate_hz(video)  # for files without a timestamp column
     return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",), frame_rate_hz=rate_hz))

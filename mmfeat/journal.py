@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -38,12 +38,31 @@ def cut_lines(journal: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Cut off what was not written to its end, and the first record that ``keep`` refuses with all behind it."""
     with journal.open("r+b") as handle:
         n_byte = 0
-        for line in handle:
-            record = _record(line)
-            if record is None or not keep(record):
+        for record, end in _whole(handle):
+            if not keep(record):
                 break
-            n_byte += len(line)
+            n_byte = end
         handle.truncate(n_byte)
+
+
+def lines_so_far(journal: Path) -> list[dict[str, Any]]:
+    """Return the records of a journal that another process may be writing; nothing where it cannot be read."""
+    try:
+        with journal.open("rb") as handle:
+            return [record for record, _ in _whole(handle)]
+    except OSError:
+        return []
+
+
+def _whole(handle: BinaryIO) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the record of each whole line, and the number of bytes to its end."""
+    n_byte = 0
+    for line in handle:
+        record = _record(line)
+        if record is None:
+            return
+        n_byte += len(line)
+        yield record, n_byte
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

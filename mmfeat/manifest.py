@@ -15,6 +15,7 @@ column                    meaning
 ``text``                  what is said
 ``label:NAME``            a number; an empty cell means that the clip has no such label
 ``note:NAME``             kept out of the dataset
+``stream:NAME``           file of finished features; of ``mmfeat import-csv`` alone
 ========================  ==============================================================================
 
 Paths are relative to the manifest's folder. All faults of a manifest are reported at once, with their lines.
@@ -23,12 +24,10 @@ Paths are relative to the manifest's folder. All faults of a manifest are report
 from __future__ import annotations
 
 import csv
-import glob
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmfeat.errors import InputError, ManifestError
@@ -36,14 +35,18 @@ from mmfeat.types import ClipEntry, Split
 
 COLUMNS = ("clip_id", "recording_id", "speaker_id", "position", "split", "audio", "video", "openface", "text")
 _PREFIXES = ("split:", "label:", "note:")
+_STREAM = "stream:"
 _PATH_COLUMNS = ("audio", "video", "openface")
-_DETAILS = "_of_details.txt"  # OpenFace writes it beside each csv
 _MAX_POSITION = 2**31 - 1  # stored as int32
 _MAX_LABEL = 3.4e38  # stored as float32
 
 
-def read_manifest(path: Path | str) -> list[ClipEntry]:
+def read_manifest(path: Path | str, *, with_streams: bool = False) -> list[ClipEntry]:
     """Return the clips of a manifest in the order of its rows.
+
+    Args:
+        path: the manifest.
+        with_streams: it may have columns ``stream:NAME``.
 
     Raises:
         InputError: the file is missing, empty or not CSV text.
@@ -52,7 +55,7 @@ def read_manifest(path: Path | str) -> list[ClipEntry]:
     """
     path = Path(path)
     header, rows = _read_rows(path)
-    faults = _header_faults(header)
+    faults = _header_faults(header, (*_PREFIXES, _STREAM) if with_streams else _PREFIXES)
     if "clip_id" not in header:
         raise ManifestError(path, faults)
     if not rows:
@@ -67,141 +70,6 @@ def read_manifest(path: Path | str) -> list[ClipEntry]:
     if faults:
         raise ManifestError(path, faults)
     return entries
-
-
-def entries_from_paths(
-    paths: Sequence[Path],
-    suffixes: Iterable[str],
-    *,
-    column: str,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-) -> list[ClipEntry]:
-    """Return one clip for each file, folders searched through; ids are relative paths without suffix.
-
-    Of OpenFace files those count as well that its multi-face tool did not write because it met no face: it leaves
-    ``NAME_of_details.txt`` alone.
-
-    Args:
-        paths: files, folders, and patterns such as ``day*/*.wav`` (``**`` stands for any folders) whose ids are
-            relative to the last folder in front of the first wildcard.
-        suffixes: which files of a folder count, in lower case with the dot.
-        column: ``audio``, ``video`` or ``openface``: what the files are.
-        include: patterns such as ``*_close.wav``; of a folder's files only those that match one are taken. A pattern is
-            held against the name and against the path inside the folder.
-        exclude: patterns; files that match one are left out.
-
-    Raises:
-        InputError: a path does not exist, nothing was found, two files would have the same id, or a name is not text.
-    """
-    wanted = frozenset(suffixes)
-    found: list[tuple[str, Path]] = []
-    for path in paths:
-        if path.exists() and not path.is_dir():
-            found.append((path.stem, path))
-            continue
-        folder, files = _files_of(path)
-        if column == "openface":
-            files = sorted([*files, *_unwritten(files)])
-        for file in files:
-            place = file.relative_to(folder)
-            if file.suffix.lower() in wanted and not file.is_dir() and _chosen(place, include, exclude):
-                found.append((place.with_suffix("").as_posix(), file))
-    if not found:
-        raise InputError(f"{paths[0]}: expected files ending in {', '.join(sorted(wanted))}, found none")
-    _check_ids(found)
-    return [_path_entry(clip_id, file, column) for clip_id, file in found]
-
-
-def entries_from_frame_folders(paths: Sequence[Path], suffixes: Iterable[str]) -> list[ClipEntry]:
-    """Return one clip for each folder that holds images itself; ids are relative paths.
-
-    Args:
-        paths: folders, searched through, and patterns as in ``entries_from_paths``. A given folder that holds images
-            itself has its own name as id.
-        suffixes: which files are images, with the dot; small and large letters differ, as for OpenFace.
-
-    Raises:
-        InputError: a path is no folder, no images were found, two folders would have one id, or a name is not text.
-    """
-    wanted = frozenset(suffixes)
-    found: list[tuple[str, Path]] = []
-    for path in paths:
-        if path.is_file():
-            raise InputError(f"{path}: expected a folder of images, got a file; give its folder")
-        folder, matches = (path, [path]) if path.is_dir() else _files_of(path)
-        for frames in sorted({frames for match in matches for frames in _frame_folders(match, wanted)}):
-            clip_id = frames.relative_to(folder).as_posix()
-            found.append((frames.resolve().name if clip_id == "." else clip_id, frames))
-    if not found:
-        raise InputError(f"{paths[0]}: expected folders of images ({', '.join(sorted(wanted))}), found none")
-    _check_ids(found)
-    return [_path_entry(clip_id, frames, "video") for clip_id, frames in found]
-
-
-def _frame_folders(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
-    """Yield the folders, from this one down, that hold images."""
-    for place, _, names in os.walk(folder):  # a corpus of frames has too many files for a list of all
-        if any(os.path.splitext(name)[1] in suffixes for name in names):  # noqa: PTH122 - millions of names
-            yield Path(place)
-
-
-def _check_ids(found: Sequence[tuple[str, Path]]) -> None:
-    """Refuse ids that are doubled or that cannot be written."""
-    doubled = [clip_id for clip_id, count in Counter(clip_id for clip_id, _ in found).items() if count > 1]
-    if doubled:
-        one, other = [str(file) for clip_id, file in found if clip_id == doubled[0]][:2]
-        raise InputError(
-            f"{one} and {other} would both be clip {doubled[0]!r}; give their common folder, or rename one"
-        )
-    for clip_id, file in found:
-        if not _is_text(clip_id):
-            raise InputError(f"{str(file)!r}: expected a name in UTF-8; rename the file")
-
-
-def _files_of(path: Path) -> tuple[Path, list[Path]]:
-    """Return the files below a folder or those that match a pattern, and the folder that their ids are relative to."""
-    if path.is_dir():
-        return path, sorted(path.rglob("*"))
-    if not glob.has_magic(str(path)):
-        raise InputError(f"{path}: expected a file or a folder, found none; correct the path")
-    folder = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
-    return folder, sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute ones
-
-
-def _unwritten(files: Iterable[Path]) -> Iterator[Path]:
-    """Yield the csv files that OpenFace's details tell of and that are not there."""
-    for file in files:
-        if file.name.endswith(_DETAILS):
-            table = file.with_name(f"{file.name.removesuffix(_DETAILS)}.csv")
-            if not table.exists():
-                yield table
-
-
-def _is_text(name: str) -> bool:
-    """Return whether a name can be written; bytes of a path that are no UTF-8 cannot."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _chosen(place: Path, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Return whether a file inside a folder is wanted."""
-
-    def matches(pattern: str) -> bool:
-        return fnmatchcase(place.name, pattern) or fnmatchcase(place.as_posix(), pattern)
-
-    return (not include or any(map(matches, include))) and not any(map(matches, exclude))
-
-
-def _path_entry(clip_id: str, file: Path, column: str) -> ClipEntry:
-    if column == "openface":
-        return ClipEntry(clip_id=clip_id, openface=file)
-    if column == "video":
-        return ClipEntry(clip_id=clip_id, video=file)
-    return ClipEntry(clip_id=clip_id, audio=file)
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -223,14 +91,14 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     return header, rows
 
 
-def _header_faults(header: Sequence[str]) -> list[str]:
-    known = f"{', '.join(COLUMNS)}, split:NAME, label:NAME, note:NAME"
+def _header_faults(header: Sequence[str], prefixes: Sequence[str]) -> list[str]:
+    known = ", ".join([*COLUMNS, *(f"{prefix}NAME" for prefix in prefixes)])
     faults = []
     if "clip_id" not in header:
         hint = "; separate columns with commas" if len(header) == 1 and set(header[0]) & {";", "\t"} else ""
         faults.append(f"line 1: expected the column 'clip_id', got {', '.join(map(repr, header[:6]))}{hint}")
     for name, count in Counter(header).items():
-        prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
+        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
         if name not in COLUMNS and not prefix:
             faults.append(f"line 1: unknown column {name!r}; known: {known}")
         elif prefix and (not name.removeprefix(prefix).strip(".") or "/" in name or "\0" in name):
@@ -274,7 +142,14 @@ def _entry(folder: Path, line: int, row: dict[str, str], faults: list[str], posi
         text=cells.get("text", ""),
         labels=_labels(cells, line, faults),
         line=line,
-        **paths,
+        audio=paths["audio"],
+        video=paths["video"],
+        openface=paths["openface"],
+        features={
+            name.removeprefix(_STREAM): folder / cell
+            for name, cell in cells.items()
+            if cell and name.startswith(_STREAM)
+        },
     )
 
 

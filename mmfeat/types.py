@@ -98,13 +98,16 @@ class FrameFeatures:
 
     Args:
         values: float32, shape (frame, feature), finite; 0 where ``valid`` is false.
-        times_s: float64, shape (frame,), the centre of each frame in seconds from the clip's start.
+        times_s: float64, shape (frame,), the centre of each frame in seconds from the clip's start; NaN in streams
+            without a clock.
         names: one name for each feature.
         units: one unit for each feature.
         valid: bool, shape (frame,): the frame was analysed (sound) or the face was tracked (vision).
         voiced: bool, shape (frame,), for streams with log-F0: the frame has a pitch.
         confidence: float32 in [0, 1], shape (frame,): the tracker's own confidence.
         hop_s: the constant step between frames in seconds, if there is one.
+        intervals_s: float64, shape (frame, 2), start and end of each frame in seconds on the recording's clock, in
+            streams that were aligned with words or come as intervals.
         notes: sentences that a person should read before trusting the values.
 
     Raises:
@@ -119,6 +122,7 @@ class FrameFeatures:
     voiced: BoolArray | None = None
     confidence: Float32Array | None = None
     hop_s: float | None = None
+    intervals_s: Float64Array | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -131,6 +135,8 @@ class FrameFeatures:
             column = getattr(self, label)
             if column is not None and column.shape != (n_frame,):
                 raise InputError(f"frame features: {label} has shape {column.shape}, expected ({n_frame},)")
+        if self.intervals_s is not None and self.intervals_s.shape != (n_frame, 2):
+            raise InputError(f"frame features: intervals_s has shape {self.intervals_s.shape}, expected ({n_frame}, 2)")
         if not np.isfinite(self.values).all():
             raise InputError("frame features: expected finite values, got NaN or infinity")
 
@@ -140,13 +146,34 @@ class FrameFeatures:
         return int(self.values.shape[0])
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Words:
+    """The words of one clip with their times.
+
+    Args:
+        tokens: the words, pauses and marks as the source has them.
+        intervals_s: float64, shape (word, 2), start and end in seconds on the recording's clock.
+
+    Raises:
+        InputError: the lengths do not agree.
+    """
+
+    tokens: tuple[str, ...]
+    intervals_s: Float64Array
+
+    def __post_init__(self) -> None:
+        if self.intervals_s.shape != (len(self.tokens), 2):
+            raise InputError(f"words: {len(self.tokens)} tokens but intervals of shape {self.intervals_s.shape}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClipEntry:
     """One clip as a manifest or a corpus describes it, before anything is read.
 
     ``recording_id`` groups the clips of one recording or dialogue and ``position`` orders them in it.
-    ``splits`` maps a scheme to the clip's part in it; ``labels`` holds the labels that are known.
-    ``line`` is the manifest's line, for messages.
+    ``splits`` maps a scheme to the clip's part in it; ``labels`` holds the labels that are known. ``features`` names a
+    file of finished features for each stream. ``start_s`` and ``end_s`` say where the clip lies in its recording, NaN
+    where unknown. ``line`` is the manifest's line, for messages.
     """
 
     clip_id: str
@@ -157,8 +184,11 @@ class ClipEntry:
     audio: Path | None = None
     openface: Path | None = None
     video: Path | None = None
+    features: Mapping[str, Path] = field(default_factory=dict)
     text: str = ""
     labels: Mapping[str, float] = field(default_factory=dict)
+    start_s: float = float("nan")
+    end_s: float = float("nan")
     line: int | None = None
 
 
@@ -166,7 +196,8 @@ class ClipEntry:
 class StreamInfo:
     """What is true of a whole stream: its columns and how they were made.
 
-    A stream of images has a ``codec``, ``height`` and ``width`` in place of columns.
+    A stream of images has a ``codec``, ``height`` and ``width`` in place of columns. ``clock`` is empty where the times
+    of the frames are known; else ``words`` (one frame a word) or ``unknown``.
     """
 
     name: str
@@ -179,6 +210,8 @@ class StreamInfo:
     hop_s: float | None = None
     has_voiced: bool = False
     has_confidence: bool = False
+    has_intervals: bool = False
+    clock: str = ""
     tool_license: str = ""
     codec: str = ""
     height: int = 0
@@ -203,6 +236,7 @@ class ClipFeatures:
 
     entry: ClipEntry
     streams: Mapping[str, FrameFeatures | EncodedFrames] = field(default_factory=dict)
+    words: Words | None = None
     failures: tuple[StreamFailure, ...] = ()
     duration_s: float = float("nan")
     source_sha256: str = ""

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas": "mmfeat_schemas"}
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "mmfeat.plugins"}
-FLOOR_1 = {"mmfeat.audio", "mmfeat.vision", "mmfeat.dataset", "mmfeat.manifest"}
+FLOOR_1 = {"mmfeat.audio", "mmfeat.clip_files", "mmfeat.dataset", "mmfeat.manifest", "mmfeat.vision"}
 LANDING = {
     "mmfeat.clip_jobs",
     "mmfeat.compile",
@@ -56,6 +56,7 @@ ALLOWED = {
     "mmfeat.extract": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config", "mmfeat.stamps"},
     "mmfeat.build": FLOOR_0 | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.retry", "mmfeat.stamps"},
     "mmfeat.retry": FLOOR_0 | FLOOR_1 | {"mmfeat.stamps"},
+    "mmfeat.convert": FLOOR_0 | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1,
     "mmfeat_schemas": set(),

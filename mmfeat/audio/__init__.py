@@ -11,7 +11,7 @@ from mmfeat.audio.config import (
 )
 from mmfeat.audio.extract import Engine, audio_stream_info, engine_for, extract_audio, prepare_engine
 from mmfeat.audio.read import AUDIO_SUFFIXES, read_audio
-from mmfeat.audio.wav import extract_wav
+from mmfeat.audio.wav import extract_wav, written_wavs
 
 __all__ = [
     "AUDIO_PRESETS",
@@ -29,4 +29,5 @@ __all__ = [
     "extract_wav",
     "prepare_engine",
     "read_audio",
+    "written_wavs",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from mmfeat.audio.read import SAMPLE_RATES_HZ, read_audio
 from mmfeat.clip_jobs import JobResult, RunPlan, RunReport, run_jobs
 from mmfeat.errors import ConfigError, InputError
+from mmfeat.run_folder import written_files
 from mmfeat.types import ClipEntry, StreamStatus, Track, untracked
 
 JOURNAL, SUFFIX = "extract-wav.jsonl", ".wav"
@@ -60,6 +61,11 @@ def extract_wav(
     )
     report = run_jobs(entries, Path(output), job, plan, track=track)
     return replace(report, notes=_clipping(report))
+
+
+def written_wavs(output: Path) -> set[Path]:
+    """Return the files that ``extract_wav`` wrote into a folder, absolute: they are no sources of the next call."""
+    return written_files(output, JOURNAL)
 
 
 def _convert(source: Path, target: Path, sample_rate: int, *, floating: bool) -> JobResult:

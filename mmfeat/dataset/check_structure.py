@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from mmfeat.dataset.check_images import image_table_findings
+from mmfeat.dataset.disjoint import is_disjoint
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.places import links_elsewhere, unreadable_storage
 from mmfeat.dataset.schema import (
@@ -20,8 +21,9 @@ from mmfeat.dataset.schema import (
     schema_rules,
     type_name,
 )
-from mmfeat.types import Split, StreamStatus
+from mmfeat.types import StreamStatus
 
+CLOCKS = ("words", "unknown")
 _ONE_MORE = " + 1"
 
 
@@ -36,6 +38,8 @@ def structure_findings(file: h5py.File) -> list[Finding]:
     findings = [*_axes(file), *_clip_ids(file)]
     for name, stream in file["streams"].items():
         findings += _stream(f"/streams/{name}", stream)
+    if "words" in file:
+        findings += _offsets("/words", file["words"], file["words/token"].shape[0])
     if findings:
         return findings
     return [*_failures(file), *_splits(file)]
@@ -134,7 +138,7 @@ def _axes(file: h5py.File) -> Iterator[Finding]:
             for axis, length in zip(rule.dims, file[path].shape, strict=True):
                 extra = int(axis.endswith(_ONE_MORE))
                 known = axis.removesuffix(_ONE_MORE).replace("<name>", name)
-                expected = lengths.setdefault(known, length - extra) + extra
+                expected = lengths.setdefault(known, int(known) if known.isdigit() else length - extra) + extra
                 if length != expected:
                     message = f"axis {axis!r}: expected length {expected}, got {length}"
                     yield Finding(rule="MF006", where=path, message=message)
@@ -171,12 +175,12 @@ def _clip_ids(file: h5py.File) -> Iterator[Finding]:
 
 def _stream(path: str, stream: h5py.Group) -> Iterator[Finding]:
     """MF010, MF013, MF015 and the time base."""
-    offsets = stream["offsets"][:]
     n_frame = stream["frame_offsets"].shape[0] - 1 if "codec" in stream.attrs else stream["values"].shape[0]
-    if offsets[0] != 0 or offsets[-1] != n_frame or (np.diff(offsets) < 0).any():
-        message = f"expected 0 … {n_frame} without a step back, got {offsets[0]} … {offsets[-1]}"
-        yield Finding(rule="MF010", where=f"{path}/offsets", message=message)
+    broken = list(_offsets(path, stream, n_frame))
+    if broken:
+        yield from broken
         return
+    offsets = stream["offsets"][:]
     is_ok = stream["status"][:] == StreamStatus.OK
     wrong = np.flatnonzero(is_ok != (np.diff(offsets) > 0))
     if wrong.size:
@@ -188,8 +192,26 @@ def _stream(path: str, stream: h5py.Group) -> Iterator[Finding]:
         yield from image_table_findings(path, stream)
     else:
         yield from _feature_names(path, stream)
-    if ("times_s" in stream) == ("hop_s" in stream.attrs):
-        message = "expected either times_s or the attribute hop_s, not both or none"
+    yield from _time_base(path, stream)
+
+
+def _offsets(path: str, group: h5py.Group, n_row: int) -> Iterator[Finding]:
+    """MF010."""
+    offsets = group["offsets"][:]
+    if offsets[0] != 0 or offsets[-1] != n_row or (np.diff(offsets) < 0).any():
+        message = f"expected 0 … {n_row} without a step back, got {offsets[0]} … {offsets[-1]}"
+        yield Finding(rule="MF010", where=f"{path}/offsets", message=message)
+
+
+def _time_base(path: str, stream: h5py.Group) -> Iterator[Finding]:
+    """MF003: exactly one way of telling the time."""
+    ways = [name for name in ("times_s", "intervals_s") if name in stream]
+    ways += [name for name in ("hop_s", "clock") if name in stream.attrs]
+    if len(ways) != 1:
+        message = f"expected one of times_s, intervals_s, hop_s and clock, got {' and '.join(ways) or 'none'}"
+        yield Finding(rule="MF003", where=path, message=message)
+    elif ways == ["clock"] and stream.attrs["clock"] not in CLOCKS:
+        message = f"attribute 'clock': expected {' or '.join(CLOCKS)}, got {stream.attrs['clock']!r}"
         yield Finding(rule="MF003", where=path, message=message)
 
 
@@ -220,10 +242,7 @@ def _splits(file: h5py.File) -> Iterator[Finding]:
     """MF018."""
     recordings = file["/clips/recording_id"][:]
     for name, scheme in file["splits"].items():
-        parts = scheme[:]
-        used = parts != Split.NONE
-        pairs = {(recording, int(part)) for recording, part in zip(recordings[used], parts[used], strict=True)}
-        disjoint = len(pairs) == len({recording for recording, _ in pairs})
+        disjoint = is_disjoint(recordings, scheme[:].tolist())
         if bool(scheme.attrs["recording_disjoint"]) != disjoint:
             message = f"recording_disjoint is {bool(scheme.attrs['recording_disjoint'])}, the clips say {disjoint}"
             yield Finding(rule="MF018", where=f"/splits/{name}", message=message)

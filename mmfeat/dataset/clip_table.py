@@ -15,24 +15,29 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
+from mmfeat.dataset.disjoint import is_disjoint
 from mmfeat.dataset.put import empty_column, put
 from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamFailure
 
 _TEXTS = ("recording_id", "speaker_id", "text", "source", "source_sha256")
+_PLACES = ("start_s", "end_s")
 _TEXTS_PER_COPY = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelInfo:
-    """What one label is; ``value_range`` is the lowest and highest possible value."""
+    """What one label is.
+
+    ``value_range`` is the lowest and highest possible value; ``class_names`` are the names of the classes 0, 1, ….
+    """
 
     name: str
     problem: str = "regression"
     value_range: tuple[float, float] | None = None
     convention: str = ""
     source: str = ""
+    class_names: tuple[str, ...] = ()
 
 
 class ClipTable:
@@ -54,6 +59,7 @@ class ClipTable:
         self._texts = {name: TextFile(folder / f"clips.{name}") for name in _TEXTS}
         self._positions = array("i")
         self._durations_s = array("d")
+        self._places_s = {name: array("d") for name in _PLACES}
         self._labels = {label.name: _LabelColumn(label) for label in labels}
         self._schemes = {scheme: array("B") for scheme in schemes}
         self._recording_of = array("q")
@@ -75,6 +81,8 @@ class ClipTable:
             self._texts[name].append(text)
         self._positions.append(entry.position)
         self._durations_s.append(clip.duration_s)
+        for name, places_s in self._places_s.items():
+            places_s.append(getattr(entry, name))
         for name, label in self._labels.items():
             label.values.append(entry.labels.get(name, 0.0))
             label.present.append(name in entry.labels)
@@ -97,27 +105,28 @@ class ClipTable:
             put_texts(file, f"/clips/{name}", texts.texts(), len(self))
         put(file, "/clips/position", np.asarray(self._positions))
         put(file, "/clips/duration_s", np.asarray(self._durations_s))
+        for name, places_s in self._places_s.items():
+            if not np.isnan(places_s).all():
+                put(file, f"/clips/{name}", np.asarray(places_s))
         for label in self._labels.values():
             label.store(file)
         for scheme, parts in self._schemes.items():
             put(file, f"/splits/{scheme}", np.asarray(parts))
-            file[f"/splits/{scheme}"].attrs["recording_disjoint"] = self._is_disjoint(np.asarray(parts))
-        columns = {
-            "clip_id": (clip_id for clip_id, _ in self.failures),
-            "stage": (failure.stream for _, failure in self.failures),
-            "code": (failure.status.name.lower() for _, failure in self.failures),
-            "message": (failure.message for _, failure in self.failures),
-        }
-        for name, rows in columns.items():
-            put_texts(file, f"/failures/{name}", rows, len(self.failures))
+            file[f"/splits/{scheme}"].attrs["recording_disjoint"] = is_disjoint(self._recording_of, parts)
+        self._store_failures(file)
 
-    def _is_disjoint(self, parts: npt.NDArray[np.uint8]) -> bool:
-        """Return whether no recording has clips in two parts of a scheme."""
-        used = parts != Split.NONE
-        recordings, parts = np.asarray(self._recording_of)[used], parts[used]
-        first = np.zeros(len(self._recordings), dtype=np.uint8)
-        first[recordings] = parts
-        return bool((first[recordings] == parts).all())
+    def _store_failures(self, file: h5py.File) -> None:
+        """Write the failures in the order of the clips, those of a clip in the order of the streams' names."""
+        by_clip = itertools.groupby(self.failures, key=lambda row: row[0])
+        rows = [row for _, of_clip in by_clip for row in sorted(of_clip, key=lambda row: row[1].stream)]
+        columns = {
+            "clip_id": (clip_id for clip_id, _ in rows),
+            "stage": (failure.stream for _, failure in rows),
+            "code": (failure.status.name.lower() for _, failure in rows),
+            "message": (failure.message for _, failure in rows),
+        }
+        for name, texts in columns.items():
+            put_texts(file, f"/failures/{name}", texts, len(rows))
 
     def close(self) -> None:
         """Close the flat files."""
@@ -144,6 +153,8 @@ class _LabelColumn:
                 attributes[name] = text
         if self._info.value_range is not None:
             attributes["range"] = np.asarray(self._info.value_range, dtype=np.float64)
+        if self._info.class_names:
+            attributes["class_names"] = list(self._info.class_names)
 
 
 class TextFile:

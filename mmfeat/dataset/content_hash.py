@@ -14,27 +14,30 @@ import h5py
 import numpy as np
 
 from mmfeat.dataset.schema import type_name
+from mmfeat.types import Track, untracked
 
 _BLOCK_BYTES = 1 << 22
 _EXCLUDED_ROOT_ATTRIBUTES = ("content_sha256", "created_by", "name", "schema")
 _EXCLUDED_PATHS = ("provenance", "failures/message")
 
 
-def content_sha256(file: h5py.File, known: Mapping[str, bytes] | None = None) -> str:
+def content_sha256(file: h5py.File, track: Track[str] = untracked, *, known: Mapping[str, bytes] | None = None) -> str:
     """Return the SHA-256 over the logical content of an open dataset file.
-
-    Args:
-        file: the file.
-        known: SHA-256 of the rows of datasets that need not be read, by path.
 
     Covered are all groups, datasets and attributes except ``/provenance``, ``/failures/message`` (it names paths) and
     the root attributes ``name``, ``schema``, ``content_sha256`` and ``created_by``. Objects are taken in the order of
     their paths, a dataset by its type, its shape and the SHA-256 of its rows; text is utf-8 with its length in front,
     numbers are little-endian in C order.
+
+    Args:
+        file: the open file.
+        track: shows progress over the objects.
+        known: SHA-256 of the rows of datasets that need not be read, by path.
     """
     digest = hashlib.sha256()
     _hash_attributes(digest, file, excluded=_EXCLUDED_ROOT_ATTRIBUTES)
-    for path in sorted(_paths(file)):
+    paths = sorted(_paths(file))
+    for path in track(paths, len(paths), "hash"):
         item = file[path]
         digest.update(f"\0{path}\0".encode())
         _hash_attributes(digest, item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -16,7 +16,7 @@ from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, Float64Array, StreamInfo
 
 Run = tuple[int, int]
-_COLUMNS = ("values", "valid", "voiced", "confidence", "times_s", "bytes", "frame_offsets")
+_COLUMNS = ("values", "valid", "voiced", "confidence", "times_s", "intervals_s", "bytes", "frame_offsets")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,11 +25,12 @@ class FrameBatch:
 
     Args:
         values: float32, shape (frame, feature).
-        times_s: float64, shape (frame,), from the start of each clip.
+        times_s: float64, shape (frame,), from the start of each clip; NaN in streams without a clock.
         valid: bool, shape (frame,).
         offsets: int64, shape (clip + 1,): clip ``i`` of the batch owns frames ``offsets[i]`` to ``offsets[i + 1]``.
         voiced: bool, shape (frame,), of streams with log-F0.
         confidence: float32, shape (frame,), of trackers.
+        intervals_s: float64, shape (frame, 2), start and end of each frame on the recording's clock.
     """
 
     values: Float32Array
@@ -38,6 +39,7 @@ class FrameBatch:
     offsets: npt.NDArray[np.int64]
     voiced: BoolArray | None = None
     confidence: Float32Array | None = None
+    intervals_s: Float64Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,14 +73,15 @@ class OpenStream:
         runs = _joined(clips)
         columns = {name: column.read_runs(runs) for name, column in self.columns.items()}
         lengths = [stop - start for start, stop in clips]
-        confidence = columns.get("confidence")
+        confidence, intervals_s = columns.get("confidence"), columns.get("intervals_s")
         return FrameBatch(
             values=columns["values"],
-            times_s=columns["times_s"] if "times_s" in columns else self._grid_s(lengths),
+            times_s=self._times_s(columns, lengths),
             valid=columns["valid"],
             offsets=np.cumsum([0, *lengths]),
             voiced=columns.get("voiced"),
             confidence=None if confidence is None else confidence.astype(np.float32),
+            intervals_s=intervals_s,
         )
 
     def read_images(self, clip: Run) -> EncodedFrames:
@@ -94,6 +97,14 @@ class OpenStream:
             height=self.info.height,
             width=self.info.width,
         )
+
+    def _times_s(self, columns: Mapping[str, Any], lengths: Sequence[int]) -> Float64Array:
+        """Return the centres of the frames: as stored, of the intervals, on the grid, or NaN where none is known."""
+        if "intervals_s" in columns:
+            return np.asarray(columns["intervals_s"].mean(axis=1))
+        if self.info.clock:
+            return np.full(sum(lengths), np.nan)
+        return columns["times_s"] if "times_s" in columns else self._grid_s(lengths)
 
     def _grid_s(self, lengths: Iterable[int]) -> Float64Array:
         """Return the times of clips on a regular grid, each from its own start."""

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,7 +21,7 @@ from mmfeat.dataset.open_stream import FrameBatch, OpenStream
 from mmfeat.dataset.opening import check_header, open_file
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
-from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus
+from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
 
 _STATUS = {int(status): status for status in StreamStatus}
 _OPENING = threading.Lock()  # threads may share a reader that is not open yet
@@ -36,12 +36,14 @@ class LabelTable:
         problem: regression, class or multilabel.
         values: float32, shape (clip,), 0 where absent.
         present: bool, shape (clip,).
+        class_names: names of the classes 0, 1, …; empty where there are none.
     """
 
     name: str
     problem: str
     values: Float32Array
     present: BoolArray
+    class_names: tuple[str, ...] = ()
 
 
 class DatasetReader:
@@ -128,6 +130,12 @@ class DatasetReader:
         """Length of each clip's sound in seconds, NaN where unknown; shape (clip,)."""
         return self._values("/clips/duration_s")
 
+    @functools.cached_property
+    def starts_s(self) -> npt.NDArray[np.float64]:
+        """Start of each clip in its recording in seconds, NaN where unknown; shape (clip,)."""
+        has_starts = "start_s" in self._names("/clips")
+        return self._values("/clips/start_s") if has_starts else np.full(self.n_clip, np.nan)
+
     @property
     def n_clip(self) -> int:
         """Number of clips, failed ones included."""
@@ -167,12 +175,15 @@ class DatasetReader:
         """
         self._check_name("label", name, self.label_names)
         with refusing_damage(self.path):
-            problem = str(self._item(f"/labels/{name}").attrs["problem"])
+            attributes = self._item(f"/labels/{name}").attrs
+            problem = str(attributes["problem"])
+            class_names = tuple(map(str, np.atleast_1d(attributes.get("class_names", ()))))
         return LabelTable(
             name=name,
             problem=problem,
             values=self._values(f"/labels/{name}/values"),
             present=self._values(f"/labels/{name}/present"),
+            class_names=class_names,
         )
 
     def parts(self, scheme: str) -> npt.NDArray[np.uint8]:
@@ -213,6 +224,8 @@ class DatasetReader:
             hop_s=float(attributes["hop_s"]) if "hop_s" in attributes else None,
             has_voiced="voiced" in group,
             has_confidence="confidence" in group,
+            has_intervals="intervals_s" in group,
+            clock=str(attributes.get("clock", "")),
             tool_license=str(attributes.get("tool_license", "")),
             codec=str(attributes.get("codec", "")),
             height=int(attributes.get("height", 0)),
@@ -250,6 +263,7 @@ class DatasetReader:
             voiced=batch.voiced,
             confidence=batch.confidence,
             hop_s=info.hop_s,
+            intervals_s=batch.intervals_s,
         )
 
     def read_batch(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> FrameBatch:
@@ -264,8 +278,37 @@ class DatasetReader:
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
+        runs = [self._run_of(stream, opened, index) for index in indices]
         with refusing_damage(self.path):
-            return opened.read_batch([self._run_of(stream, opened, index) for index in indices])
+            batch = opened.read_batch(runs)
+        if batch.intervals_s is None:
+            return batch
+        starts_s = np.nan_to_num(self.starts_s[np.asarray(indices, dtype=np.int64)])  # intervals are the recording's
+        return replace(batch, times_s=batch.times_s - np.repeat(starts_s, np.diff(batch.offsets)))
+
+    @functools.cached_property
+    def words_origin(self) -> Mapping[str, Any] | None:
+        """Where the words of the clips come from, as JSON values; None: the file has no words."""
+        with refusing_damage(self.path):
+            if "words" not in self._open():
+                return None
+            origin: dict[str, Any] = json.loads(self._item("/words").attrs.get("config", "{}"))
+            return origin
+
+    def words(self, index: int) -> Words:
+        """Return the words of one clip with their times; none where the file has no words.
+
+        Raises:
+            InputError: the file has no such clip, or it is damaged.
+        """
+        self._check_clip("words", self.n_clip, index)
+        if self.words_origin is None:
+            return Words(tokens=(), intervals_s=np.empty((0, 2)))
+        with refusing_damage(self.path):
+            start, end = self._item("/words/offsets")[index : index + 2]
+            ends = [self._item(f"/words/{name}")[start:end] for name in ("start_s", "end_s")]
+            tokens = tuple(token.decode("utf-8") for token in self._item("/words/token")[start:end])
+            return Words(tokens=tokens, intervals_s=np.stack(ends, axis=1))
 
     def read_frames(self, stream: str, index: int) -> EncodedFrames:
         """Return the encoded images of one clip; no frames where its status is not ok.
@@ -358,11 +401,13 @@ class DatasetReader:
 
     def _run_of(self, stream: str, opened: OpenStream, index: int) -> tuple[int, int]:
         """Return where the frames of a clip begin and end."""
-        n_clip = opened.offsets.size - 1
+        self._check_clip(f"stream {stream!r}", opened.offsets.size - 1, index)
+        return int(opened.offsets[index]), int(opened.offsets[index + 1])
+
+    def _check_clip(self, title: str, n_clip: int, index: int) -> None:
         if not 0 <= index < n_clip:
             known = f"a clip from 0 to {n_clip - 1}" if n_clip else "no clip, the file has none"
-            raise InputError(f"{self.path}: stream {stream!r}: expected {known}, got {index}")
-        return int(opened.offsets[index]), int(opened.offsets[index + 1])
+            raise InputError(f"{self.path}: {title}: expected {known}, got {index}")
 
     def _check_kind(self, stream: str, opened: OpenStream, *, images: bool) -> None:
         if bool(opened.info.codec) is images:

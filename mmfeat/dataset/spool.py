@@ -93,7 +93,7 @@ class FeatureSpool(Spool):
     """Collects a stream of features."""
 
     def _open(self, folder: Path) -> Iterator[tuple[str, FlatFile]]:
-        widths = {"values": len(self.info.feature_names)}
+        widths = {"values": len(self.info.feature_names), "intervals_s": 2}
         for column, dtype in self._column_types().items():
             path = folder / f"{self.info.name}.{column}"
             yield column, FlatFile(path, dtype, self.offsets[-1], widths.get(column))
@@ -118,6 +118,8 @@ class FeatureSpool(Spool):
             columns["voiced"] = np.bool_
         if self.info.has_confidence:
             columns["confidence"] = np.float16
-        if self.info.hop_s is None:
+        if self.info.has_intervals:
+            columns["intervals_s"] = np.float64
+        elif self.info.hop_s is None and not self.info.clock:
             columns["times_s"] = np.float64
         return columns

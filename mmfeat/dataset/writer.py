@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,17 +19,18 @@ import numpy as np
 from mmfeat.config import config_sha256
 from mmfeat.dataset.clip_table import ClipTable, LabelInfo, put_texts
 from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.dataset.finish import UNFINISHED, check_output, flush_file, flush_folder
 from mmfeat.dataset.flat_file import Compression, FlatFile
 from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.in_place import LIBVER, fill_room, leave_room
-from mmfeat.dataset.part import PartFolder, sweep_finished
+from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.put import put
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, schema_text
 from mmfeat.dataset.spool import Spool
-from mmfeat.errors import InputError, MmfeatError, OutputExistsError, SchemaError, StorageError
+from mmfeat.dataset.word_spool import WordSpool
+from mmfeat.errors import MmfeatError, SchemaError, StorageError
 from mmfeat.types import ClipEntry, ClipFeatures, StreamFailure, StreamInfo, StreamStatus
 
-_SUFFIXES = (".h5", ".hdf5")  # a damaged dataset may be replaced; a manifest named by mistake may not
 _MOST_WAITING_BYTES = 1 << 20
 _LONGEST_WAIT_S = 0.1
 
@@ -58,6 +58,7 @@ class DatasetWriter:
         streams: the streams that clips may have.
         labels: the labels that clips may have.
         schemes: names of the split schemes.
+        words: where the words of the clips come from, as JSON values; None: no words.
         compression: of features; ``gzip`` makes smaller files whose single clips are read many times slower.
         overwrite: replace an existing file.
         fingerprint: of everything that decides the content of all clips, part by part; where it is given, an
@@ -78,21 +79,19 @@ class DatasetWriter:
         streams: Sequence[StreamInfo] = (),
         labels: Sequence[LabelInfo] = (),
         schemes: Sequence[str] = (),
+        words: Mapping[str, Any] | None = None,
         compression: Compression = "none",
         overwrite: bool = False,
         fingerprint: Mapping[str, str] | None = None,
         keep: Callable[[Mapping[str, Any]], bool] = lambda _record: True,
     ) -> None:
-        if path.exists() and not overwrite:
-            sweep_finished(path)
-            raise OutputExistsError(path)
-        if path.is_file() and path.suffix not in _SUFFIXES and not h5py.is_hdf5(path):
-            raise InputError(f"{path}: expected a dataset file to replace, got another file; choose another name")
+        check_output(path, overwrite=overwrite)
         self.path = path
         self._info = info
         self._compression: Compression = compression
         self._events: list[str] = []
         self._spools: dict[str, Spool] = {}
+        self._words: WordSpool | None = None
         self._records: list[dict[str, Any]] = []
         self._n_waiting_byte, self._flushed_s = 0, time.monotonic()
         self._part = PartFolder(path, fingerprint, keep)
@@ -101,6 +100,9 @@ class DatasetWriter:
             for stream in streams:
                 rows = _committed_rows(self._part.records(), stream.name)
                 self._spools[stream.name] = open_spool(stream, self._part.path, rows)
+            if words is not None:
+                counts = (int(record["n_word"]) for record in self._part.records())
+                self._words = WordSpool(self._part.path, words, counts)
         except BaseException as error:
             self._close_spools()
             self._part.close(discard=isinstance(error, SchemaError))
@@ -164,16 +166,20 @@ class DatasetWriter:
             features = clip.streams.get(name)
             absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
             self._n_waiting_byte += spool.append(features, absent if features is None else StreamStatus.OK)
+        n_word = 0 if clip.words is None else len(clip.words.tokens)
+        if self._words is not None:
+            self._n_waiting_byte += self._words.append(clip.words)
         with self._storing():
             self._table.append(clip)
-            self._records.append(_record(clip, self._spools))
+            self._records.append(_record(clip, self._spools, n_word))
             if self._n_waiting_byte >= _MOST_WAITING_BYTES or time.monotonic() - self._flushed_s >= _LONGEST_WAIT_S:
                 self._flush()
 
     def _flush(self) -> None:
         """Commit what waits: frames first, then the lines of the journal."""
-        for spool in self._spools.values():
-            spool.flush()
+        for spool in (*self._spools.values(), self._words):
+            if spool is not None:
+                spool.flush()
         records, self._records = self._records, []  # emptied first: no line is written twice, whatever interrupts
         self._part.commit(records)
         self._n_waiting_byte, self._flushed_s = 0, time.monotonic()
@@ -207,21 +213,21 @@ class DatasetWriter:
         self._events.append(json.dumps(event, sort_keys=True))
 
     def _close_spools(self) -> None:
-        for item in (*self._spools.values(), getattr(self, "_table", None)):
+        for item in (*self._spools.values(), self._words, getattr(self, "_table", None)):
             if item is not None:
                 item.close()
 
     def _finish(self) -> None:
         """Assemble the file in the part folder, flush it to disk and rename it."""
         unfinished = self._assemble()
-        with unfinished.open("rb") as handle:
-            os.fsync(handle.fileno())
+        flush_file(unfinished)
         self._part.mark_finished()
         unfinished.replace(self.path)
+        flush_folder(self.path.parent)
 
     def _assemble(self) -> Path:
         """Return the finished file in the part folder."""
-        unfinished = self._part.path / "dataset.h5"
+        unfinished = self._part.path / UNFINISHED
         columns = dict(self._columns())
         largest = max(columns, key=lambda path: columns[path].n_byte, default="") if self._compression == "none" else ""
         in_place = leave_room(unfinished, largest, columns.get(largest))
@@ -231,8 +237,10 @@ class DatasetWriter:
             self._table.store(file)
             for name, spool in self._spools.items():
                 self._store_stream(file, name, spool)
+            if self._words is not None:
+                self._words.store(file.create_group("words"))
             put_texts(file, "/provenance/events", iter(self._events), len(self._events))
-            file.attrs["content_sha256"] = content_sha256(file, known)
+            file.attrs["content_sha256"] = content_sha256(file, known=known)
         if in_place:
             fill_room(unfinished, columns[largest])
             unfinished = columns[largest].path
@@ -267,8 +275,9 @@ class DatasetWriter:
             attributes[key] = getattr(spool.info, key)
         attributes["config"] = json.dumps(spool.info.config, sort_keys=True)
         attributes["config_sha256"] = config_sha256(spool.info.config)
-        if spool.info.tool_license:
-            attributes["tool_license"] = spool.info.tool_license
+        for key in ("tool_license", "clock"):
+            if text := getattr(spool.info, key):
+                attributes[key] = text
         if spool.info.hop_s is not None:
             attributes["hop_s"] = np.float64(spool.info.hop_s)
             attributes["start_s"] = np.float64(0.0)
@@ -277,11 +286,12 @@ class DatasetWriter:
             attributes["height"], attributes["width"] = np.int64(spool.info.height), np.int64(spool.info.width)
 
 
-def _record(clip: ClipFeatures, spools: Mapping[str, Spool]) -> dict[str, Any]:
+def _record(clip: ClipFeatures, spools: Mapping[str, Spool], n_word: int) -> dict[str, Any]:
     """Return the line of a clip in the journal."""
     return {
         "clip_id": clip.entry.clip_id,
         "streams": {name: (spool.n_frame_of_last, spool.status[-1]) for name, spool in spools.items()},
+        "n_word": n_word,
         "failures": [(failure.stream, failure.status.name, failure.message) for failure in clip.failures],
         "duration_s": None if math.isnan(clip.duration_s) else clip.duration_s,
         "source_sha256": clip.source_sha256,

@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 from mmfeat.types import Float64Array
 from mmfeat.vision.cells import Scan, scan_cells
-from mmfeat.vision.table import BLANK, Text, foreign_cells, foreign_line, is_cut_off, number
+from mmfeat.vision.table import BLANK, Text, ends_within_cell, foreign_cells, foreign_line, number
 
 _N_SHOWN = 20  # faults that a message lists
 
 
-def read_values(text: Text, wanted: npt.NDArray[np.int64]) -> Float64Array:
-    """Return the wanted columns, float64 of shape (row, column).
+def read_values(text: Text, wanted: npt.NDArray[np.int64]) -> tuple[Float64Array, bool]:
+    """Return the wanted columns, float64 of shape (row, column), and whether a last row was cut off.
 
     Raises:
         ClipError: a row of another length than the header, or cells that are no numbers.
@@ -21,15 +21,16 @@ def read_values(text: Text, wanted: npt.NDArray[np.int64]) -> Float64Array:
     scan = scan_cells(text.data, text.start, text.stop, text.separator, len(text.header), wanted)
     if scan.bad_line is not None:
         _check_bad_line(text, *scan.bad_line)
-    n_row = scan.values.shape[0] - _is_last_cut_off(text, scan)
-    return _with_odd_cells(text, scan, wanted, n_row)
+    begun = _is_last_begun(text, scan)
+    values = _with_odd_cells(text, scan, wanted, scan.values.shape[0] - begun)
+    return values, begun or scan.bad_line is not None
 
 
-def _is_last_cut_off(text: Text, scan: Scan) -> bool:
+def _is_last_begun(text: Text, scan: Scan) -> bool:
     if not scan.begins.size or scan.bad_line is not None:
         return False
     last_line, newline, _ = text.data[scan.begins[-1] : text.stop].tobytes().partition(b"\n")
-    return is_cut_off(text, last_line, is_ended=bool(newline))
+    return ends_within_cell(text, last_line, is_ended=bool(newline))
 
 
 def _check_bad_line(text: Text, begin: int, end: int, n_cell: int) -> None:

@@ -54,6 +54,18 @@ def frame_rate_hz(path: Path) -> float:
         return rate_of(stream)
 
 
+def picture_offset_s(path: Path) -> float:
+    """Return how many seconds after the start of its container a video's first frame is shown.
+
+    Raises:
+        ClipError: as ``open_video``.
+    """
+    with open_video(path) as (container, stream):
+        if stream.start_time is None or container.start_time is None:
+            return 0.0
+        return max(0.0, float(stream.start_time * stream.time_base) - float(container.start_time) / 1e6)
+
+
 def rate_of(stream: Any) -> float:
     """Return the mean frame rate of a stream in Hz."""
     return float(stream.average_rate or stream.guessed_rate or _USUAL_RATE_HZ)

@@ -20,6 +20,9 @@ from mmfeat.vision.container import damaged, decode_all, demux_packets, open_vid
 
 _CONTAINERS_WITH_INDEX = ("mov", "matroska")  # the others find a time by guessing
 _SEEK_COST = 16  # in decoded frames; below, going on is cheaper than jumping
+# Where the format itself says of a frame that no other leans on it. In H.265 and H.266 it only says so of the frames of
+# one temporal layer, and the layers above may still need it.
+_CODECS_WITH_UNUSED_FRAMES = frozenset(("h264", "mpeg1video", "mpeg2video", "mpeg4", "wmv3", "vc1"))
 _NO_TIME = np.iinfo(np.int64).min
 
 
@@ -225,12 +228,14 @@ class _Position:
         """Yield frames; after a jump, ``latest`` is the last packet with which the file may go on."""
         import av
 
+        codec = self._stream.codec_context
+        may_skip = codec.name in _CODECS_WITH_UNUSED_FRAMES
         for packet in demux_packets(self._path, self._container, self._stream):
             if packet.size and latest is not None:
                 self.n_fed, latest = self._number_of(packet, latest), None
             self.n_fed += 1
             needed = not packet.size or packet.pts in self._wanted_pts
-            self._stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+            codec.skip_frame = "NONREF" if may_skip and not needed else "DEFAULT"
             try:
                 yield from packet.decode()
             except (av.FFmpegError, ValueError) as error:

@@ -29,11 +29,11 @@ from mmfeat.vision.columns import (
     shortest_names,
 )
 from mmfeat.vision.faces import check_policy, columns_for, is_tracked, rows_of_face
+from mmfeat.vision.openface_missing import missing_csv
 from mmfeat.vision.table import Loader, Table, read_header, read_table
 from mmfeat.vision.timeline import Timeline, timeline
 
 _META_COLUMNS = ("frame", "face_id", "timestamp", "confidence", "success")
-_DETAILS = "_of_details.txt"
 _KNOWN_NAMES = (*ALIASES, *GROUPS, *OPENFACE_COLUMNS)
 
 
@@ -86,7 +86,8 @@ def read_openface_csv(
     """
     path = Path(path)
     config = config or OpenFaceConfig()
-    _check_exists(path)
+    if not path.is_file():
+        raise missing_csv(path)
 
     def choose(header: tuple[str, ...]) -> tuple[str, ...]:
         meta = [name for name in _META_COLUMNS if name in header]
@@ -97,35 +98,23 @@ def read_openface_csv(
     return _frame_features(table, rows, timeline(table, rows, config.frame_rate_hz), config)
 
 
-def fit_to_file(config: OpenFaceConfig, paths: Iterable[Path]) -> OpenFaceConfig:
-    """Return the settings for files like the first of ``paths`` that can be read: fewer columns for OpenFace 1.x."""
-    header = next((header for path in paths if (header := read_header(path)) is not None), ())
-    known = set(header)
-    present = [name for name in config.feature_names if name in known]
-    if not is_version_1(header) or not present:
-        return config
-    return replace(config, groups=shortest_names(present))
+def fit_to_files(config: OpenFaceConfig, paths: Iterable[Path]) -> OpenFaceConfig:
+    """Return the settings for some files: fewer columns where all that can be read are of OpenFace 1.x."""
+    present: set[str] = set()
+    for path in paths:
+        header = read_header(path) or ()
+        known = set(OPENFACE_COLUMNS).intersection(header)
+        if known and not is_version_1(header):
+            return config
+        present |= known
+    columns = [name for name in config.feature_names if name in present]
+    return replace(config, groups=shortest_names(columns)) if columns else config
 
 
 def is_version_1(header: tuple[str, ...]) -> bool:
     """Return whether a header is one of OpenFace 1.x, which has gaze directions and no angles, and no ``face_id``."""
     names = set(header)
     return "gaze_0_x" in names and not names & {"face_id", "gaze_angle_x", "eye_lmk_x_0"}
-
-
-def _check_exists(path: Path) -> None:
-    if path.is_file():
-        return
-    if path.with_name(path.stem + _DETAILS).is_file():
-        raise ClipError(
-            f"{path}: expected a face, OpenFace wrote {path.stem + _DETAILS} and no csv, as its multi-face tool does "
-            "where it meets none; look at the video",
-            StreamStatus.NO_FACE,
-        )
-    raise ClipError(
-        f"{path}: expected an OpenFace csv, found none; correct the path, or run FeatureExtraction",
-        StreamStatus.MISSING_SOURCE,
-    )
 
 
 def _features(path: Path, header: tuple[str, ...], config: OpenFaceConfig) -> tuple[str, ...]:
@@ -141,10 +130,11 @@ def _features(path: Path, header: tuple[str, ...], config: OpenFaceConfig) -> tu
     missing = [name for name in wanted if name not in present]
     if not missing or (is_version_1(header) and len(missing) < len(wanted)):
         return tuple(name for name in wanted if name in present)
+    there = ",".join(name for name in shortest_names(present) if name in GROUPS) or "single columns"
     raise ClipError(
         f"{path}: expected the {len(wanted)} columns of {','.join(config.groups)}, "
         f"{len(missing)} are missing, first {missing[0]!r}; run FeatureExtraction with "
-        f"{' '.join(flags_for(missing))}, or ask for fewer groups",
+        f"{' '.join(flags_for(missing))}, or ask for what is there (--groups {there})",
         StreamStatus.DECODE_ERROR,
     )
 
@@ -157,10 +147,10 @@ def _frame_features(table: Table, rows: BoolArray, frames: Timeline, config: Ope
     cells = table.columns(names)
     with np.errstate(over="ignore"):
         read = (cells if rows.all() else cells[rows]).astype(np.float32)
-    tracked = is_tracked(table)[rows] & np.isfinite(read).all(axis=1)
+    finite: BoolArray = np.isfinite(read)
+    tracked = is_tracked(table)[rows] & finite.all(axis=1)
     if not tracked.any():
-        message = f"{table.path}: expected a face, OpenFace tracked none in {n_frame} frames; look at the video"
-        raise ClipError(message, StreamStatus.NO_FACE)
+        raise _no_face(table, n_frame, [names[column] for column in np.flatnonzero(~finite.any(axis=0))])
     read[~tracked] = 0.0
     values = read
     if frames.n_skipped:
@@ -175,8 +165,20 @@ def _frame_features(table: Table, rows: BoolArray, frames: Timeline, config: Ope
         units=tuple(UNITS[name] for name in names),
         valid=valid,
         confidence=_confidence(table, rows, frames),
-        notes=_notes(table, values, names),
+        notes=_notes(table, frames, values, names),
     )
+
+
+def _no_face(table: Table, n_frame: int, empty: list[str]) -> ClipError:
+    """Return the error for a file without one whole frame; ``empty`` are the columns without one number."""
+    if empty and is_tracked(table).any():
+        return ClipError(
+            f"{table.path}: expected numbers, the column {empty[0]!r} has none in {n_frame} frames; run "
+            "FeatureExtraction again, or ask for other columns (--groups)",
+            StreamStatus.DECODE_ERROR,
+        )
+    message = f"{table.path}: expected a face, OpenFace tracked none in {n_frame} frames; look at the video"
+    return ClipError(message, StreamStatus.NO_FACE)
 
 
 def _confidence(table: Table, rows: BoolArray, frames: Timeline) -> Float32Array:
@@ -187,17 +189,22 @@ def _confidence(table: Table, rows: BoolArray, frames: Timeline) -> Float32Array
     return confidence
 
 
-def _notes(table: Table, values: Float32Array, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a sentence about action units outside their range: OpenFace bends them into it when a run ends."""
+def _notes(table: Table, frames: Timeline, values: Float32Array, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return sentences about what looks like an interrupted run, and about a clip that begins late."""
     units = values[:, [i for i, name in enumerate(names) if name in AU_INTENSITIES]]
     low, high = RANGES["AU01_r"]
-    n_outside = int(((units < low) | (units > high)).sum())
-    if not n_outside:
-        return ()
-    return (
-        f"{table.path}: expected action unit intensities from {low:g} to {high:g}, got {n_outside} outside, from "
-        f"{units.min():g} to {units.max():g}; an interrupted run leaves such numbers: run FeatureExtraction again",
-    )
+    notes = []
+    if n_outside := int(((units < low) | (units > high)).sum()):
+        notes.append(
+            f"{table.path}: expected action unit intensities from {low:g} to {high:g}, got {n_outside} outside, from "
+            f"{units.min():g} to {units.max():g}; an interrupted run leaves such numbers: run FeatureExtraction again"
+        )
+    if table.is_cut_off:
+        notes.append(f"{table.path}: its last row was cut off and is left out; run FeatureExtraction again")
+    if frames.first_frame > 1:
+        begins = f"begins with frame {frames.first_frame}, at {frames.times_s[0]:g} s"
+        notes.append(f"{table.path}: {begins}: cut out of a longer file")
+    return tuple(notes)
 
 
 def openface_stream_info(config: OpenFaceConfig) -> StreamInfo:

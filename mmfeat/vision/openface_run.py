@@ -12,6 +12,7 @@ from mmfeat.clip_jobs import JobResult
 from mmfeat.errors import ConfigError
 from mmfeat.types import StreamStatus
 from mmfeat.vision.columns import flags_for, select_columns
+from mmfeat.vision.leftovers import note_container
 from mmfeat.vision.openface_tool import OpenFaceTool, thread_limits
 from mmfeat.vision.tool_process import ProcessEnd, ToolProcesses
 
@@ -65,6 +66,8 @@ class OpenFaceRunner:
         output = work / "output"
         output.mkdir()
         name = f"mmfeat-{uuid.uuid4().hex}"
+        if self.tool.image:
+            note_container(work, name)
         command = self.tool.command(source.absolute(), output, self.config.flags, name=name, n_thread=self.n_thread)
         try:
             end = self.processes.run(

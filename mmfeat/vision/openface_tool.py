@@ -19,6 +19,7 @@ import csv
 import io
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ class OpenFaceTool:
         limits = [part for key, value in thread_limits(n_thread).items() for part in ("--env", f"{key}={value}")]
         return [
             *(self.docker, "run", "--rm", "--name", name, "--network", "none"),
-            *("--user", f"{os.getuid()}:{os.getgid()}", *limits),
+            *_user(),
+            *limits,
             *("--mount", _mount(shared, _INPUT, "readonly"), "--mount", _mount(output.resolve(), _OUTPUT)),
             *("--workdir", _OUTPUT, "--entrypoint", self.program, self.image),
             *(option, inside, "-out_dir", _OUTPUT, *flags),
@@ -143,6 +145,11 @@ def _is_multi(program: str) -> bool:
     raise ConfigError(
         f"{program}: expected FeatureExtraction or FaceLandmarkVidMulti; say which of the two it is (--single, --multi)"
     )
+
+
+def _user() -> tuple[str, ...]:
+    """Return the option by which a container's files belong to the caller; Windows has no such numbers."""
+    return () if sys.platform == "win32" else ("--user", f"{os.getuid()}:{os.getgid()}")
 
 
 def _mount(source: Path, target: str, *options: str) -> str:

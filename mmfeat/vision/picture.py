@@ -13,6 +13,10 @@ from mmfeat.vision.crop import Box
 Image = npt.NDArray[np.uint8]
 """Pixels of shape (height, width, 3): red, green, blue."""
 
+# Flags of FFmpeg's swscale (libswscale/swscale.h). Without them it takes shortcuts whose pixels are up to 3 levels too
+# dark and depend on the vector units of the machine.
+_BICUBIC, _FULL_CHROMA, _ACCURATE_ROUNDING, _BIT_EXACT = 0x4, 0x2000, 0x40000, 0x80000
+_CONVERSION = _BICUBIC | _FULL_CHROMA | _ACCURATE_ROUNDING | _BIT_EXACT
 _ASPECTS = (0.25, 4.0)  # of a pixel; outside, the header is damaged
 
 
@@ -39,7 +43,7 @@ def upright(frame: Any, aspect: float) -> Picture:
         frame: an ``av.VideoFrame``.
         aspect: width of a stored pixel by its height.
     """
-    image = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    image = np.asarray(frame.reformat(format="rgb24", interpolation=_CONVERSION).to_ndarray(), dtype=np.uint8)
     aspect = aspect if _ASPECTS[0] <= aspect <= _ASPECTS[1] else 1.0
     turned, stretch = _turned(image, _display_matrix(frame)), (aspect, 1.0)
     if turned.shape[:2] != image.shape[:2]:

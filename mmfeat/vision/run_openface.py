@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mmfeat.clip_jobs import JobResult, RunPlan, RunReport, run_jobs
+from mmfeat.run_folder import part_folder
 from mmfeat.types import ClipEntry, Track, untracked
+from mmfeat.vision.leftovers import end_leftovers, mark
 from mmfeat.vision.openface_check import check_openface
 from mmfeat.vision.openface_run import CSV_SUFFIX, DETAILS_SUFFIX, OpenFaceRunConfig, OpenFaceRunner
 from mmfeat.vision.openface_tool import OpenFaceTool
@@ -53,7 +55,8 @@ def run_openface(
     """
     output = Path(output)
     config = config or OpenFaceRunConfig()
-    processes = ToolProcesses()
+    part = part_folder(output)
+    processes = ToolProcesses(mark(part))
     runner = OpenFaceRunner(tool=tool, config=config, processes=processes, n_thread=1 if n_jobs > 1 else 0)
 
     def job(_entry: ClipEntry, source: Path, work: Path) -> JobResult:
@@ -71,6 +74,7 @@ def run_openface(
         overwrite=overwrite,
         prepare=prepare,
         stop=processes.stop,
+        end_leftovers=lambda abandoned: end_leftovers(part, abandoned, tool),
     )
     return run_jobs(entries, output, job, plan, track=track)
 

@@ -28,6 +28,7 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _WINDOWS_NAN = re.compile(rb"[-+]?(?:nan|1\.#(?:QNAN|SNAN|IND))(?:\((?:ind|snan)\))?", re.IGNORECASE)
 _WINDOWS_INF = re.compile(rb"([-+]?)1\.#INF", re.IGNORECASE)
+_BOOLEANS = {b"True": 1.0, b"TRUE": 1.0, b"False": 0.0, b"FALSE": 0.0}  # as pandas and Excel save ``success`` again
 _AGAIN = "run FeatureExtraction again"
 
 
@@ -40,12 +41,14 @@ class Table:
         header: all names of the file, without the spaces around them.
         names: the columns that were read.
         values: float64, shape (row, column), NaN where a cell is empty.
+        is_cut_off: the last row was not whole and is left out.
     """
 
     path: Path
     header: tuple[str, ...]
     names: tuple[str, ...]
     values: Float64Array
+    is_cut_off: bool = False
 
     @functools.cached_property
     def _places(self) -> dict[str, int]:
@@ -127,10 +130,19 @@ def read_table(path: Path, choose: Choose, *, loader: Loader = "compiled") -> Ta
         from mmfeat.vision.compiled_table import read_values
     else:
         from mmfeat.vision.numpy_table import read_values
-    values = read_values(text, wanted)
+    values, is_cut_off = read_values(text, wanted)
     if not values.shape[0]:
         raise ClipError(f"{path}: expected frames below the header, got none", StreamStatus.EMPTY)
-    return Table(path=path, header=text.header, names=names, values=values)
+    return Table(path=path, header=text.header, names=names, values=values, is_cut_off=is_cut_off)
+
+
+def prepare_loader() -> None:
+    """Compile the scan, or load it from the cache, before threads or processes need it."""
+    if sys.byteorder == "little":
+        from mmfeat.vision.compiled_table import read_values
+
+        text = _as_text(Path(), *_padded(b"a,b\n0.5,-12345.6789\n"))
+        read_values(text, np.arange(2))
 
 
 def read_header(path: Path) -> tuple[str, ...] | None:
@@ -146,15 +158,19 @@ def read_header(path: Path) -> tuple[str, ...] | None:
 
 
 def number(cell: bytes) -> float | None:
-    """Return the number that a cell spells in C, Python or the Windows runtime; NaN where it is empty, None for none.
+    """Return the number that a cell spells, in C, Python, the Windows runtime or a table program.
+
+    Empty cells are NaN, what is no number is None.
 
     Example:
         >>> number(b"-nan(ind)"), number(b"1e-3"), number(b"-1.#INF"), number(b"ten")
         (nan, 0.001, -inf, None)
     """
-    cell = cell.strip(BLANK)
+    cell = cell.strip(BLANK + b'"')
     if not cell or _WINDOWS_NAN.fullmatch(cell):
         return float("nan")
+    if cell in _BOOLEANS:
+        return _BOOLEANS[cell]
     if found := _WINDOWS_INF.fullmatch(cell):
         return float(found[1] + b"inf")
     try:
@@ -169,7 +185,9 @@ def foreign_cells(text: Text, cells: list[tuple[int, int, bytes]]) -> ClipError:
         f"line {line}, column {text.header[column]!r}: got {cell.strip(BLANK)[:40].decode('utf-8', errors='replace')!r}"
         for line, column, cell in cells
     ]
-    return ClipError(list_faults(f"{text.path}: expected numbers; {_AGAIN}", faults), StreamStatus.DECODE_ERROR)
+    commas = any(b"," in cell for _, _, cell in cells)
+    what = "numbers with decimal points, got commas; save it with points" if commas else f"numbers; {_AGAIN}"
+    return ClipError(list_faults(f"{text.path}: expected {what}", faults), StreamStatus.DECODE_ERROR)
 
 
 def foreign_line(text: Text, line: int, n_cell: int) -> ClipError:
@@ -180,7 +198,7 @@ def foreign_line(text: Text, line: int, n_cell: int) -> ClipError:
     )
 
 
-def is_cut_off(text: Text, last_line: bytes, *, is_ended: bool) -> bool:
+def ends_within_cell(text: Text, last_line: bytes, *, is_ended: bool) -> bool:
     """Return whether a last line of all its separators has no last cell, or ends inside it without a newline."""
     cell = last_line.rpartition(text.separator.encode())[2]
     return bool(text.header[-1]) and (not cell.strip(BLANK) or (not is_ended and number(cell) is None))
@@ -192,6 +210,10 @@ def _read_text(path: Path) -> Text:
     except OSError as error:
         message = f"{path}: expected a file that can be read, got {error.strerror!r}; look what became of it"
         raise ClipError(message, StreamStatus.DECODE_ERROR) from error
+    return _as_text(path, data, stop)
+
+
+def _as_text(path: Path, data: ByteArray, stop: int) -> Text:
     begin = len(_UTF8_MARK) if data[: len(_UTF8_MARK)].tobytes() == _UTF8_MARK else 0
     line = _first_line(data[begin:stop])
     separator, header = _names(line)

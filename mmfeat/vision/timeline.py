@@ -14,6 +14,7 @@ from mmfeat.vision.table import Table
 _MAX_FRAME_RATE_HZ = 10_000.0  # faster cameras are damaged numbers
 _ROUNDING_S = 0.001  # OpenFace writes timestamps with three decimals
 _MAX_FRAMES = 100_000_000
+_MAX_SKIPPED = 1_000_000  # nine hours at 30 Hz
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,10 +24,12 @@ class Timeline:
     Args:
         times_s: float64, shape (frame,), seconds from the start of the video.
         places: int64, shape (row,): the frame of each row of the face.
+        first_frame: OpenFace's number of the first frame; more than 1 where a file was cut out of a longer one.
     """
 
     times_s: Float64Array
     places: npt.NDArray[np.int64]
+    first_frame: int = 1
 
     @property
     def n_skipped(self) -> int:
@@ -54,18 +57,33 @@ def timeline(table: Table, rows: BoolArray, frame_rate_hz: float | None) -> Time
         clock = _row_clock(table, frame_rate_hz)[rows]
         return Timeline(times_s=clock, places=np.arange(clock.size))
     frames = _frame_numbers(table, rows)
-    first = min(1, int(frames.min()))
+    first = _first_frame(table, frames)
     own = frames[rows] - first
     n_frame = int(frames.max()) - first + 1
-    return Timeline(times_s=_frame_clock(table, frames - first, n_frame, frame_rate_hz), places=own)
+    return Timeline(times_s=_frame_clock(table, frames - first, n_frame, frame_rate_hz), places=own, first_frame=first)
+
+
+def _first_frame(table: Table, frames: npt.NDArray[np.int64]) -> int:
+    """Return the number of the video's first frame.
+
+    Where several faces or gaps show the multi-face tool it is the first it could have seen; any other file that begins
+    later was cut out of a longer one.
+    """
+    lowest = int(frames.min())
+    has_gaps = np.unique(frames).size <= int(frames.max()) - lowest
+    has_faces = "face_id" in table and bool((table["face_id"] != table["face_id"][0]).any())
+    return min(1, lowest) if has_gaps or has_faces else lowest
 
 
 def has_clock(table: Table) -> bool:
-    """Return whether there are timestamps; a run over a folder of images (``-fdir``) writes 0 everywhere.
+    """Return whether timestamps tell the time; a run over a folder of images (``-fdir``) writes 0 everywhere.
 
     Source: OpenFace 2.2, ``SequenceCapture::CaptureThread``.
     """
-    return "timestamp" in table and (_is_first_frame(table) or bool((table["timestamp"] != 0).any()))
+    if "timestamp" not in table:
+        return False
+    times_s = table["timestamp"]
+    return _is_first_frame(table) or bool((times_s != times_s[0]).any())
 
 
 def _is_first_frame(table: Table) -> bool:
@@ -129,6 +147,9 @@ def _check_gaps(table: Table, places: npt.NDArray[np.int64], times_s: Float64Arr
         first = found[0]
         span = f"{n_frame[first]} frames from {times_s[first]:g} to {times_s[first + 1]:g} s"
         raise _refused(table, f"frame numbers that fit the time, got {span}")
+    n_skipped = int(places[-1]) + 1 - places.size
+    if n_skipped > _MAX_SKIPPED:
+        raise _refused(table, f"at most {_MAX_SKIPPED} frames without a face, got {n_skipped}")
 
 
 def _rate(table: Table, frame_rate_hz: float | None) -> float:
@@ -136,7 +157,7 @@ def _rate(table: Table, frame_rate_hz: float | None) -> float:
         return frame_rate_hz
     found = "no such column"
     if "timestamp" in table:
-        found = f"0 in all {table.n_row} rows, as OpenFace writes for a folder of images"
+        found = f"{table['timestamp'][0]:g} in all {table.n_row} rows (for a folder of images OpenFace writes 0)"
     message = f"{table.path}: expected timestamps in seconds, got {found}; give the frame rate (--fps)"
     raise ClipError(message, StreamStatus.DECODE_ERROR)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -63,7 +64,8 @@ class ProcessEnd:
 class ToolProcesses:
     """Runs processes, each in a group of its own, from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Mapping[str, str] | None = None) -> None:
+        self._marks = dict(marks or {})  # variables that all processes inherit
         self._lock = Lock()
         self._running: dict[subprocess.Popen[bytes], Sequence[str]] = {}
         self._stopped = False
@@ -128,11 +130,12 @@ class ToolProcesses:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, **environment},
+                env={**os.environ, **self._marks, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=subprocess.STDOUT,
-                process_group=0,
+                process_group=0,  # of POSIX; Windows has the flag
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
             self._running[process] = kill_command
         return process
@@ -145,12 +148,24 @@ class ToolProcesses:
 
 
 def _kill(process: subprocess.Popen[bytes], kill_command: Sequence[str]) -> None:
-    """Kill a process, if it still runs, and whatever it started."""
+    """Kill a process, if it still runs, and whatever it started.
+
+    On Windows what a process started is found only while that process runs.
+    """
     if kill_command and process.poll() is None:
-        with suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(kill_command, capture_output=True, check=False, timeout=_KILL_TIMEOUT_S)
+        _call(kill_command)
+    if sys.platform == "win32":
+        if process.poll() is None:
+            _call(["taskkill", "/T", "/F", "/PID", str(process.pid)])
+            process.kill()
+        return
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _call(command: Sequence[str]) -> None:
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, capture_output=True, check=False, timeout=_KILL_TIMEOUT_S)
 
 
 def _last_lines(log: Path) -> tuple[str, ...]:

@@ -84,15 +84,48 @@ def test_a_face_crop_takes_the_files_by_the_ids_of_the_clips(clips, openface, ou
         assert reader.info("frames").config["crop"] == "face"
 
 
-def test_clips_without_an_openface_file_have_no_face_and_the_others_go_on(clips, openface, out, tmp_path):
+def test_of_several_faces_one_is_chosen(clips, tmp_path):
+    small = write_landmark_csv(tmp_path / "small.csv", [(20, 20)] * 50, side=10).read_text().splitlines()
+    large = write_landmark_csv(tmp_path / "large.csv", [(40, 40)] * 50, side=30).read_text().splitlines()
+    rows = [
+        row
+        for pair in zip(small[1:], [row.replace(", 0,", ", 1,", 1) for row in large[1:]], strict=True)
+        for row in pair
+    ]
+    (tmp_path / "a.csv").write_text("\n".join([small[0], *rows]))
+
+    def crops(*options):
+        out = tmp_path / "out.h5"
+        result = extract(
+            *(clips / "one/a.mp4", "--out", out, "--overwrite", "--crop", "face", "--openface", tmp_path, *options)
+        )
+        assert (result.exit_code, result.stderr) == (0, "")
+        with DatasetReader(out) as reader:
+            return reader.read_frames("frames", 0).jpegs
+
+    first, second = crops("--face", "id=0"), crops("--face", "id=1")
+    assert first != second
+    assert crops() == first  # of equally confident faces that with the lowest number
+    assert crops("--face", "largest") == second
+    assert (
+        "unknown face policy 'tallest'"
+        in extract(
+            *(clips, "--out", tmp_path / "no.h5", "--crop", "face", "--openface", tmp_path, "--face", "tallest")
+        ).stderr
+    )
+
+
+def test_an_openface_file_that_is_not_there_is_told_and_the_others_go_on(clips, openface, out, tmp_path):
     folder = tmp_path / "openface/one"
     folder.mkdir(parents=True)
     (folder / "a.csv").write_bytes((openface / "one/a.csv").read_bytes())
+    (tmp_path / "openface/two").mkdir()
+    (tmp_path / "openface/two/c_of_details.txt").touch()
     result = extract(clips, "--out", out, "--crop", "face", "--openface", tmp_path / "openface")
     assert result.exit_code == 1
-    assert f"a face crop needs an OpenFace csv, found no {folder / 'b.csv'}" in result.stdout
+    assert f"{folder / 'b.csv'}: expected an OpenFace csv, found none" in result.stdout
     with DatasetReader(out) as reader:
-        assert reader.status("frames") == (StreamStatus.OK, StreamStatus.NO_FACE, StreamStatus.NO_FACE)
+        assert reader.status("frames") == (StreamStatus.OK, StreamStatus.MISSING_SOURCE, StreamStatus.NO_FACE)
 
 
 def test_a_manifest_names_videos_and_openface_files(clips, openface, out, tmp_path):
@@ -133,6 +166,7 @@ def test_a_preview_is_drawn(clips, out, tmp_path):
         ([], "expected PATHS or --manifest, one of the two"),
         (["a.mp4", "--manifest", "a.csv"], "expected PATHS or --manifest, one of the two"),
         (["a.mp4", "--openface", "."], "--openface is for --crop face"),
+        (["a.mp4", "--face", "largest"], "--face is for --crop face"),
         (["{clips}", "--crop", "face"], "--crop face needs --openface, or a manifest with the column openface"),
     ],
 )

@@ -1,7 +1,6 @@
 """run-openface and extract-wav: what is printed, exit codes, and what a kill leaves for the next run."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,8 +14,6 @@ from click.testing import CliRunner
 from mmfeat import DatasetReader
 from mmfeat.testing import tone
 from mmfeat_cli.main import mmfeat as group
-
-SCRIPT = Path(sys.executable).with_name("mmfeat")
 
 
 def command(*arguments):
@@ -38,6 +35,13 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
+def is_alive(pid):
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "out"
@@ -54,9 +58,13 @@ def test_from_videos_to_a_dataset(stand_in, make_videos, out, tmp_path):
     assert lines[0] == f"{out}: 3 clips (ok 2, tool_failed 1); 1 failed:"
     assert lines[1].startswith(f"  two/b: {videos}/two/b.mp4: OpenFace crashed (SIGSEGV), last line ")
     result = command("parse-openface", out, "--out", tmp_path / "faces.h5", "--groups", "au")
-    assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/faces.h5: 2 clips (vision 2)\n")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{tmp_path}/faces.h5: 3 clips (vision 2); 1 stream(s) failed:"
+    assert lines[1].startswith(f"  two/b: vision: {out}/two/b.csv: expected an OpenFace csv, the run failed: ")
     with DatasetReader(tmp_path / "faces.h5") as reader:
-        assert reader.clip_ids == ("one/a", "two/a")
+        assert reader.clip_ids == ("one/a", "two/a", "two/b")
+        assert reader.failures()[0][:3] == ("two/b", "vision", "tool_failed")
 
 
 def test_json_says_the_same(stand_in, make_videos, out):
@@ -145,8 +153,14 @@ def test_wrong_usage_ends_with_2(stand_in, tmp_path, out, options):
 def started(stand_in, make_videos, out):
     """Start the console script over clips of which the second hangs, and wait until the first is kept."""
     videos = make_videos(**{"a.mp4": "ok", "b.mp4": "grandchild", "c.mp4": "ok"})
-    arguments = [SCRIPT, "run-openface", videos, "--openface-bin", stand_in.program, "--out", out, "--no-self-test"]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell may start its children deaf to Ctrl-C, hence the handler.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from mmfeat_cli.main import main; main()"
+    )
+    arguments = ["run-openface", videos, "--openface-bin", stand_in.program, "--out", out, "--no-self-test"]
+    command_line = [sys.executable, "-c", program, *arguments]
+    process = subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: (out / "a.csv").exists() and (stand_in.folder / "grandchild").exists())
     yield process, videos
     process.kill()
@@ -156,11 +170,11 @@ def started(stand_in, make_videos, out):
 def test_ctrl_c_ends_with_130_kills_the_program_and_keeps_what_is_done(started, stand_in, out):
     process, _ = started
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate()
+    stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "interrupted")
     assert sorted(path.name for path in out.iterdir()) == ["a.csv", "a_of_details.txt", "run-openface.jsonl"]
     pid = (stand_in.folder / "grandchild").read_text()
-    wait_for(lambda: not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text())
+    wait_for(lambda: not is_alive(pid))
 
 
 def test_after_a_kill_the_same_command_does_the_rest(started, stand_in, out, make_videos):
@@ -168,11 +182,12 @@ def test_after_a_kill_the_same_command_does_the_rest(started, stand_in, out, mak
     process.kill()
     process.wait()
     orphan = int((stand_in.folder / "grandchild").read_text())
-    os.killpg(os.getpgid(orphan), signal.SIGKILL)  # nobody can do it for a process that was killed
+    assert is_alive(orphan)  # nobody ends it for a process that was killed
     make_videos(**{"b.mp4": "ok"})
     result = command("run-openface", videos, "--openface-bin", stand_in.program, "--out", out)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == f"{out}: 3 clips (ok 3), 1 of them from an earlier run\n"
+    wait_for(lambda: not is_alive(orphan))
     assert stand_in.sources() == ["a.mp4", "b.mp4", "b.mp4", "c.mp4"]
     assert sorted(path.name for path in out.parent.iterdir()) == ["OpenFace FeatureExtraction", "out", "videos"]
 
@@ -195,6 +210,15 @@ def test_wav_files_of_a_folder(out, tmp_path):
     result = command("extract-wav", tmp_path / "in", "--out", out, "--sample-rate", 8000, "--exclude", "c*", "--json")
     report = json.loads(result.stdout)
     assert (result.exit_code, report["n_skipped"], report["counts"]) == (0, 2, {"ok": 2})
+
+
+def test_wav_files_beside_their_sources_are_no_sources_of_the_next_run(tmp_path):
+    soundfile.write(tmp_path / "a.flac", tone(200.0, duration_s=0.1).samples, 16_000)
+    assert command("extract-wav", tmp_path, "--out", tmp_path).stdout == f"{tmp_path}: 1 clips (ok 1)\n"
+    again = command("extract-wav", tmp_path, "--out", tmp_path)
+    assert (again.exit_code, again.stdout) == (0, f"{tmp_path}: 1 clips (ok 1), 1 of them from an earlier run\n")
+    soundfile.write(tmp_path / "b.wav", tone(200.0, duration_s=0.1).samples, 16_000)
+    assert "expected an output beside it, not in its place" in refused("extract-wav", tmp_path, "--out", tmp_path)
 
 
 def test_floats_are_asked_for_by_a_flag(out, tmp_path):

@@ -213,16 +213,25 @@ def test_frames_are_configured_by_a_section(tmp_path):
 FACES = BuildConfig(frames=FrameConfig(crop="face", size=32), streams=("frames",))
 
 
-def test_a_clip_without_openface_output_has_no_face(clip, tmp_path):
+def test_openface_output_that_is_not_there_is_a_missing_source(clip, tmp_path):
     video = clip.video
     status, message = status_of(ClipEntry(clip_id="a", video=video), FACES)
-    assert status is StreamStatus.NO_FACE
+    assert status is StreamStatus.MISSING_SOURCE
     assert message == (
         f"{video}: a face crop needs an OpenFace csv, the clip has none; run FeatureExtraction -2Dfp, or take crop none"
     )
     absent = tmp_path / "none.csv"
     status, message = status_of(ClipEntry(clip_id="a", video=video, openface=absent), FACES)
-    assert (status, message.partition("csv, ")[2].partition(";")[0]) == (StreamStatus.NO_FACE, f"found no {absent}")
+    assert (status, message.partition(";")[0]) == (
+        StreamStatus.MISSING_SOURCE,
+        f"{absent}: expected an OpenFace csv, found none",
+    )
+
+
+def test_openface_s_details_without_a_csv_are_no_face(clip, tmp_path):
+    (tmp_path / "none_of_details.txt").touch()
+    entry = ClipEntry(clip_id="a", video=clip.video, openface=tmp_path / "none.csv")
+    assert status_of(entry, FACES)[0] is StreamStatus.NO_FACE
 
 
 def test_a_face_that_was_never_tracked_is_no_face(clip, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from mmfeat import ClipError, OpenFaceConfig, StreamStatus, read_audio, read_openface_csv
 from mmfeat.vision import GROUPS, OPENFACE_COLUMNS
-from mmfeat.vision.openface import fit_to_file, is_version_1
+from mmfeat.vision.openface import fit_to_files, is_version_1
 from mmfeat.vision.table import read_header, read_table
 
 pytestmark = [
@@ -298,7 +298,7 @@ def test_a_file_of_some_groups_gives_them_and_refuses_the_others(data):
     error = refusal(path, OpenFaceConfig(groups=("face-2d",)))
     assert error.status is StreamStatus.DECODE_ERROR
     assert "expected the 136 columns of face-2d, 136 are missing, first 'x_0'; " in str(error)
-    assert "run FeatureExtraction with -2Dfp, or ask for fewer groups" in str(error)
+    assert "run FeatureExtraction with -2Dfp, or ask for what is there (--groups gaze,eye-2d,eye-3d,pose," in str(error)
 
 
 def test_a_file_of_version_1_gives_its_427_columns(data):
@@ -308,7 +308,7 @@ def test_a_file_of_version_1_gives_its_427_columns(data):
     features = read_openface_csv(path)
     assert features.values.shape == (608, 427)
     assert features.valid.all()
-    assert fit_to_file(OpenFaceConfig(), [path]).feature_names == features.names
+    assert fit_to_files(OpenFaceConfig(), [path]).feature_names == features.names
     written = raw(path)
     np.testing.assert_array_equal(features.values, written[list(features.names)].to_numpy(np.float32))
     assert "are missing, first 'eye_lmk_x_0'" in str(refusal(path, OpenFaceConfig(groups=("eye-2d",))))

@@ -1,6 +1,9 @@
 """The right frames at the right times, however the container stores them; every frame shows its own number."""
 
 import os
+import platform
+import subprocess
+import sys
 from contextlib import suppress
 from fractions import Fraction
 
@@ -12,7 +15,7 @@ import pytest
 from mmfeat import ClipError, ConfigError, FrameConfig, InputError, StreamStatus, read_frames
 from mmfeat.images import encode_image
 from mmfeat.testing import numbered_image, shown_number, tone, write_example_video, write_sound_as
-from mmfeat.vision import decode, frame_stream_info
+from mmfeat.vision import decode, frame_stream_info, picture
 from mmfeat.vision.sampling import centres
 
 HAS_H264 = "libx264" in av.codecs_available
@@ -144,8 +147,29 @@ def test_jumping_gives_what_decoding_in_order_gives(tmp_path, monkeypatch, suffi
     if "g" in options:
         assert n_jumped > 0
     with av.open(str(path)) as container:
-        every = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        every = [picture.upright(frame, 1.0).image for frame in container.decode(video=0)]
     assert list(jumped.jpegs) == [encode_image(every[number]) for number in numbers(jumped)]
+
+
+SKIPPING = [
+    ("mpeg2video", "mpg", {"bf": "2"}, True),
+    ("mpeg4", "mp4", {"bf": "2"}, True),
+    ("libx264", "mp4", {"x264-params": "bframes=8:b-pyramid=normal:ref=6"}, True),
+    ("libx265", "mp4", {"x265-params": "bframes=8:b-pyramid=1:temporal-layers=3:log-level=none"}, False),
+    ("libvpx-vp9", "webm", {"deadline": "realtime"}, False),
+]
+
+
+@pytest.mark.parametrize(("codec", "suffix", "options", "skips"), SKIPPING, ids=[row[0] for row in SKIPPING])
+def test_passing_over_frames_gives_what_decoding_all_gives(tmp_path, monkeypatch, codec, suffix, options, skips):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no encoder {codec}")
+    path = write_example_video(tmp_path / f"a.{suffix}", n_frame=150, codec=codec, codec_options=options)
+    selected = read_frames(path, FrameConfig(n_frames=20, size=64))
+    with av.open(str(path)) as container:
+        assert (container.streams.video[0].codec_context.name in decode._CODECS_WITH_UNUSED_FRAMES) is skips
+        every = [picture.upright(frame, 1.0).image for frame in container.decode(video=0)]
+    assert list(selected.jpegs) == [encode_image(every[number]) for number in numbers(selected)]
 
 
 def test_a_jump_that_leads_astray_is_noticed(video, monkeypatch):
@@ -208,6 +232,53 @@ def test_a_pure_colour_comes_back(tmp_path, colour, pixel_format):
         container.mux(stream.encode(None))
     image = read_frames(tmp_path / "a.mkv", FrameConfig(size=64)).decode()[0]
     assert np.abs(image.astype(int) - colour).max() <= 6  # 8-bit YUV and JPEG
+
+
+def yuv_frame(luma, u, v):
+    """A frame of YUV 4:2:0 whose chroma is the same everywhere."""
+    chroma = [np.full(luma.size // 4, value, dtype=np.uint8) for value in (u, v)]
+    planes = np.concatenate([luma.ravel(), *chroma]).reshape(-1, luma.shape[1])
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+
+
+@pytest.mark.parametrize(("u", "v"), [(128, 128), (100, 150), (150, 100), (110, 110), (60, 140), (128, 200)])
+def test_colours_are_those_of_bt_601_to_one_level(u, v):
+    luma = np.tile(np.linspace(16, 235, 64).astype(np.uint8), (64, 1))
+    y, cb, cr = (luma - 16.0) * 255 / 219, (u - 128.0) * 255 / 224, (v - 128.0) * 255 / 224
+    red, blue = y + 1.402 * cr, y + 1.772 * cb
+    green = (y - 0.299 * red - 0.114 * blue) / 0.587
+    exact = np.stack([red, green, blue], axis=-1).clip(0, 255)
+    difference = picture.upright(yuv_frame(luma, u, v), 1.0).image - exact
+    assert np.abs(difference).max() <= 1.0  # half a level is rounding, the rest swscale's fixed point
+    assert abs(difference.mean()) <= 0.5
+
+
+PIXELS_OF_ANY_MACHINE = """
+import ctypes, hashlib, sys
+import av
+import numpy as np
+from mmfeat.vision.picture import upright
+
+if sys.argv[1] == "plain":
+    (library,) = {line.split()[-1] for line in open("/proc/self/maps") if "libavutil" in line}
+    ctypes.CDLL(library).av_force_cpu_flags(0)
+planes = np.random.default_rng(0).integers(16, 236, (96, 64), dtype=np.uint8)
+frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+for image in (upright(frame, 1.0).image, frame.to_ndarray(format="rgb24")):
+    print(hashlib.sha256(image).hexdigest())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the library by /proc/self/maps")
+def test_colours_do_not_depend_on_the_vector_units_of_the_machine():
+    def pixels(units):
+        call = [sys.executable, "-c", PIXELS_OF_ANY_MACHINE, units]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout.split()
+
+    vectors, plain = pixels("vectors"), pixels("plain")
+    assert vectors[0] == plain[0]
+    if platform.machine() == "x86_64":
+        assert vectors[1] != plain[1]  # else the units were not switched off
 
 
 @pytest.mark.parametrize(("turned_deg", "n_quarter"), [(0, 0), (90, 1), (180, 2), (270, 3), (45, 0)])

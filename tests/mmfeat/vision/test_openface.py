@@ -1,9 +1,11 @@
 """OpenFace files are read by name, whatever their spelling, and refused with a status."""
 
+import json
+
 import numpy as np
 import pytest
 
-from mmfeat import ClipError, OpenFaceConfig, StreamStatus, read_openface_csv
+from mmfeat import ClipError, OpenFaceConfig, StreamStatus, entries_from_paths, read_openface_csv
 from mmfeat.testing import write_openface_csv
 from mmfeat.vision import OPENFACE_COLUMNS, openface_stream_info
 
@@ -111,7 +113,7 @@ def test_a_folder_of_images_has_no_times_and_needs_the_frame_rate(written):
     column = rows[0].index("timestamp")
     path = rewrite(written, [rows[0], *([*row[:column], "0", *row[column + 1 :]] for row in rows[1:])])
     error = refusal(path)
-    assert "got 0 in all 10 rows, as OpenFace writes for a folder of images; give the frame rate (--fps)" in str(error)
+    assert "got 0 in all 10 rows (for a folder of images OpenFace writes 0); give the frame rate (--fps)" in str(error)
     features = read_openface_csv(path, OpenFaceConfig(groups=("au",), frame_rate_hz=25.0))
     np.testing.assert_allclose(features.times_s, np.arange(10) / 25, rtol=1e-12)
     assert read_openface_csv(rewrite(path, table(path)[:2]), AU).times_s.tolist() == [0.0]  # one frame begins at 0
@@ -168,7 +170,8 @@ def test_missing_columns_lead_to_the_flags_that_write_them(written):
     assert error.status is StreamStatus.DECODE_ERROR
     assert (
         "expected the 49 columns of au,gaze,pose, 14 are missing, first 'gaze_0_x'; "
-        "run FeatureExtraction with -gaze -pose, or ask for fewer groups" in str(error)
+        "run FeatureExtraction with -gaze -pose, or ask for what is there (--groups au-intensity,au-presence)"
+        in str(error)
     )
 
 
@@ -225,3 +228,53 @@ def test_a_stream_says_what_it_holds(groups, preset, n_feature):
     assert (info.preset, len(info.feature_names), len(info.feature_units)) == (preset, n_feature, n_feature)
     assert (info.has_confidence, info.has_voiced, info.hop_s) == (True, False, None)
     assert "non-commercial research use" in info.tool_license
+
+
+def test_a_column_without_one_number_is_told_from_a_face_that_was_not_tracked(written):
+    for row in range(10):
+        change(written, "AU12_r", row, "nan")
+    error = refusal(written)
+    assert error.status is StreamStatus.DECODE_ERROR
+    assert "expected numbers, the column 'AU12_r' has none in 10 frames" in str(error)
+
+
+def test_a_cut_off_last_row_is_noted(written):
+    written.write_text(written.read_text()[:-200])
+    features = read_openface_csv(written, AU)
+    assert features.n_frame == 9
+    assert features.notes == (f"{written}: its last row was cut off and is left out; run FeatureExtraction again",)
+
+
+def test_cells_that_a_table_program_saved_again_are_read(written):
+    own = read_openface_csv(written, AU)
+    rows = table(written)
+    success, unit = rows[0].index("success"), rows[0].index("AU01_r")
+    for row in rows[1:]:
+        row[success] = "True" if row[success] == "1" else "False"
+        row[unit] = f'"{row[unit]}"'
+    assert_equal(read_openface_csv(rewrite(written, rows), AU), own)
+
+
+def test_decimal_commas_are_called_so(written):
+    rows = [[cell.replace(".", ",") for cell in row] for row in table(written)]
+    assert "expected numbers with decimal points, got commas" in str(refusal(rewrite(written, rows, separator=";")))
+
+
+def test_a_csv_that_a_run_began_and_that_is_gone_is_missing(tmp_path):
+    (tmp_path / "a_of_details.txt").write_text("Input:a.mp4\nOutput csv:a.csv\n")
+    assert refusal(tmp_path / "a.csv").status is StreamStatus.MISSING_SOURCE
+
+
+def test_the_journal_of_a_run_tells_why_a_csv_is_missing(tmp_path):
+    lines = [
+        {"clip_id": "day/a", "status": "ok", "reason": ""},
+        {"clip_id": "day/a", "status": "tool_failed", "reason": "a.mp4: expected exit code 0, got signal SIGSEGV"},
+    ]
+    (tmp_path / "run-openface.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"clip')
+    (tmp_path / "day").mkdir()
+    error = refusal(tmp_path / "day" / "a.csv")
+    assert error.status is StreamStatus.TOOL_FAILED
+    assert str(error).endswith("the run failed: a.mp4: expected exit code 0, got signal SIGSEGV")
+    assert refusal(tmp_path / "day" / "b.csv").status is StreamStatus.MISSING_SOURCE
+    (entry,) = entries_from_paths([tmp_path], [".csv"], column="openface")
+    assert (entry.clip_id, entry.openface) == ("day/a", tmp_path / "day" / "a.csv")

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from mmfeat import (
     read_openface_csv,
     run_openface,
 )
+from mmfeat.vision import tool_process
 
 ALL_FLAGS = ["-gaze", "-pose", "-2Dfp", "-3Dfp", "-pdmparams", "-aus"]
 
@@ -195,6 +197,19 @@ def test_a_process_that_hangs_is_killed_with_what_it_started(run, make_videos, s
     assert "OpenFace was killed after" in record["reason"]
     pid = stand_in.folder / "grandchild"  # missing where the machine is too busy to come that far in a second
     wait_for(lambda: not pid.exists() or not is_alive(int(pid.read_text())))
+
+
+def test_where_there_are_no_process_groups_a_process_is_killed_by_taskkill(run, make_videos, tmp_path, monkeypatch):
+    taskkill = tmp_path / "bin/taskkill"
+    taskkill.parent.mkdir()
+    taskkill.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/killed\n')
+    taskkill.chmod(0o755)
+    monkeypatch.setenv("PATH", str(taskkill.parent), prepend=os.pathsep)
+    monkeypatch.setattr(tool_process, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.delattr(os, "killpg")
+    report = run(make_videos(**{"a.mp4": "hang"}), timeout_s=1.0)
+    assert [record["clip_id"] for record in report.failures] == ["a"]
+    assert (tmp_path / "killed").read_text().startswith("/T /F /PID ")
 
 
 def test_what_a_finished_process_left_running_is_killed(run, make_videos, stand_in):

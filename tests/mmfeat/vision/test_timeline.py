@@ -45,7 +45,7 @@ def path(tmp_path):
 @pytest.mark.parametrize(
     ("present", "others"),
     [
-        ([3, 4, 5, 6], []),  # in front
+        ([3, 4, 6], []),  # in front
         ([1, 2, 5, 6], []),  # in the middle
         ([1, 2, 3, 4], [5, 6]),  # at the end: another face is there
         ([2, 5], [3, 6]),
@@ -105,7 +105,9 @@ def test_frames_may_be_counted_from_0(path):
 
 def test_timestamps_that_are_all_0_need_the_frame_rate(path):
     write_rows(path, one_face([1, 2, 3, 5], [0, 0, 0, 0]))
-    assert "expected timestamps in seconds, got 0 in all 4 rows, as OpenFace writes for a folder" in refusal(path)
+    assert "expected timestamps in seconds, got 0 in all 4 rows (for a folder of images OpenFace writes 0)" in refusal(
+        path
+    )
     features = read(path, frame_rate_hz=20.0)
     np.testing.assert_allclose(features.times_s, np.arange(5) / 20, rtol=1e-12)
     assert features.valid.tolist() == [True, True, True, False, True]
@@ -166,8 +168,26 @@ def test_a_damaged_frame_number_makes_no_millions_of_frames(path, number):
 
 
 def test_a_first_frame_far_from_0_s_is_refused(path):
-    found = refusal(write_rows(path, one_face([501, 502, 503], [0, 0.04, 0.08])))
+    found = refusal(write_rows(path, one_face([501, 502, 504], [0, 0.04, 0.12])))
     assert "expected frame numbers that fit the time, got 500 frames from 0 to 0 s" in found
+
+
+def test_a_file_cut_out_of_a_longer_one_gets_no_frames_in_front_and_a_note(path):
+    features = read(write_rows(path, one_face([501, 502, 503], [20.0, 20.04, 20.08])))
+    assert features.times_s.tolist() == [20.0, 20.04, 20.08]
+    assert features.valid.all()
+    assert features.notes == (f"{path}: begins with frame 501, at 20 s: cut out of a longer file",)
+
+
+def test_timestamps_that_stand_still_are_no_clock(path):
+    write_rows(path, one_face([1, 2, 3], [5.0, 5.0, 5.0]))
+    assert "expected timestamps in seconds, got 5 in all 3 rows" in refusal(path)
+    assert read(path, frame_rate_hz=10.0).times_s.tolist() == [0.0, 0.1, 0.2]
+
+
+def test_frames_without_a_face_have_a_limit(path):
+    found = refusal(write_rows(path, one_face([1, 99_000_000], [0.0, 9_900_000.0])))
+    assert "expected at most 1000000 frames without a face, got 98999998" in found
 
 
 @pytest.mark.parametrize("number", [99_999_999, 1_000_000])

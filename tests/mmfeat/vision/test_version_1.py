@@ -7,7 +7,7 @@ from mmfeat import ClipError, OpenFaceConfig, StreamStatus, read_openface_csv
 from mmfeat.testing import write_openface_csv
 from mmfeat.vision import GROUPS, OPENFACE_COLUMNS
 from mmfeat.vision.columns import shortest_names
-from mmfeat.vision.openface import fit_to_file, is_version_1
+from mmfeat.vision.openface import fit_to_files, is_version_1
 from mmfeat.vision.table import read_header
 
 META = ("frame", "timestamp", "confidence", "success")
@@ -64,7 +64,7 @@ def test_what_version_1_knows_is_read_whole(written, groups):
 
 
 def test_settings_are_fitted_to_version_1(written):
-    fitted = fit_to_file(OpenFaceConfig(groups=("all",), face="longest", frame_rate_hz=5.0), [written])
+    fitted = fit_to_files(OpenFaceConfig(groups=("all",), face="longest", frame_rate_hz=5.0), [written])
     assert fitted.feature_names == FEATURES
     assert (fitted.face, fitted.frame_rate_hz) == ("longest", 5.0)
     assert set(fitted.groups) == {*GROUPS_OF_VERSION_1, *GAZE}
@@ -76,21 +76,23 @@ def test_settings_are_fitted_to_version_1(written):
 def test_the_header_of_version_1_is_known_in_every_spelling(written, newline, encoding):
     written.write_bytes(written.read_text().replace("\n", newline).encode(encoding))
     assert read_header(written) == HEADER
-    assert fit_to_file(OpenFaceConfig(), [written]).feature_names == FEATURES
+    assert fit_to_files(OpenFaceConfig(), [written]).feature_names == FEATURES
 
 
-def test_settings_are_fitted_to_the_first_file_that_can_be_read(written, tmp_path):
+def test_settings_are_fitted_where_every_file_that_can_be_read_is_of_version_1(written, tmp_path):
     second = write_openface_csv(tmp_path / "b.csv")
+    (tmp_path / "notes.csv").write_text("name,age\nann,30\n")
     config = OpenFaceConfig()
-    assert fit_to_file(config, [tmp_path / "none.csv", written, second]).feature_names == FEATURES
-    assert fit_to_file(config, [second, written]) == config
-    assert fit_to_file(config, [tmp_path / "none.csv"]) == config
-    assert fit_to_file(config, []) == config
+    assert fit_to_files(config, [tmp_path / "none.csv", tmp_path / "notes.csv", written]).feature_names == FEATURES
+    assert fit_to_files(config, [second, written]) == config
+    assert fit_to_files(config, [written, second]) == config
+    assert fit_to_files(config, [tmp_path / "none.csv"]) == config
+    assert fit_to_files(config, []) == config
 
 
 def test_settings_that_version_1_cannot_fill_at_all_stay_as_they_are(written):
     config = OpenFaceConfig(groups=("eye-2d",))
-    assert fit_to_file(config, [written]) == config
+    assert fit_to_files(config, [written]) == config
 
 
 @pytest.mark.parametrize("name", ["face_id", "gaze_angle_x", "eye_lmk_x_0"])

@@ -1,0 +1,91 @@
+"""The commands that make one dataset file of several: merge, join."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from .options import FILE, json_option, no_verify_option, out_option, overwrite_option, progress_bar
+
+
+@click.command()
+@click.argument("files", type=FILE, nargs=-1, required=True)
+@out_option
+@click.option(
+    "--allow-missing", is_flag=True, help="A stream that a file does not have is 'not requested' for its clips."
+)
+@no_verify_option
+@json_option
+@overwrite_option
+def merge(
+    files: tuple[Path, ...], output: Path, *, allow_missing: bool, verify: bool, as_json: bool, overwrite: bool
+) -> None:
+    """Unite dataset FILES that have the same streams and different clips, such as the shards of a build.
+
+    The order is that of the FILES, then of their clips. Every difference between the streams and every clip that
+    stands twice is listed.
+
+    \b
+    Example:
+      mmfeat merge shard-*.h5 --out clips.h5
+    """
+    from mmfeat import merge_datasets
+
+    report = merge_datasets(
+        files,
+        output,
+        allow_missing=allow_missing,
+        overwrite=overwrite,
+        verify=verify,
+        track=progress_bar,
+        origin={"command": sys.argv},
+    )
+    click.echo(report.to_json() if as_json else report.summary())
+
+
+@click.command()
+@click.argument("files", type=FILE, nargs=-1, required=True)
+@out_option
+@click.option(
+    "--how",
+    type=click.Choice(["strict", "left", "inner"]),
+    default="strict",
+    show_default=True,
+    help="Clips that not every file has: refuse them, keep those of the first file, or leave them out.",
+)
+@no_verify_option
+@json_option
+@overwrite_option
+def join(
+    files: tuple[Path, ...],
+    output: Path,
+    how: Literal["strict", "left", "inner"],
+    *,
+    verify: bool,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
+    """Bring together FILES that have the same clips and different streams or labels, by the ids of the clips.
+
+    The order is that of the first file. Every id that does not match is listed, and so is every text, label and part
+    about which the files disagree.
+
+    \b
+    Example:
+      mmfeat join sound.h5 faces.h5 labels.h5 --out all.h5
+    """
+    from mmfeat import join_datasets
+
+    report = join_datasets(
+        files,
+        output,
+        how=how,
+        overwrite=overwrite,
+        verify=verify,
+        track=progress_bar,
+        origin={"command": sys.argv},
+    )
+    click.echo(report.to_json() if as_json else report.summary())

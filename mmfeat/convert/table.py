@@ -1,0 +1,244 @@
+"""Import a CSV manifest whose columns name one feature file for each clip and stream.
+
+The manifest is the one of ``mmfeat build`` (clip_id, recording_id, split, text, label:NAME, …) with columns
+``stream:NAME``: a path, relative to the manifest's folder, to
+
+- ``.npy``: an array (row, column), or (column,) for one row;
+- ``.npz``: ``values``, and where they are there ``times_s``, ``intervals_s``, ``names``;
+- ``.csv``: one row a frame; a header names the columns, of which ``time_s`` or ``start_s`` and ``end_s`` are times.
+
+An empty cell means that the clip has no such stream. Files are read one by one.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmfeat.convert.columns import columns_for, named_columns
+from mmfeat.convert.frames import LOG_F0, Counts, make_frames
+from mmfeat.convert.report import ImportReport, Source, file_sha256, write_import
+from mmfeat.dataset import DatasetInfo, LabelInfo
+from mmfeat.errors import ClipError, InputError
+from mmfeat.manifest import read_manifest
+from mmfeat.types import (
+    ClipEntry,
+    ClipFeatures,
+    Float64Array,
+    FrameFeatures,
+    StreamFailure,
+    StreamInfo,
+    StreamStatus,
+)
+
+_TIMES = ("time_s", "times_s", "timestamp")
+_ENDS = ("start_s", "end_s")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureTable:
+    """One feature file: values (row, column), column names where it has them, and times where it has them."""
+
+    values: npt.NDArray[Any]
+    names: tuple[str, ...] = ()
+    times_s: Float64Array | None = None
+    intervals_s: Float64Array | None = None
+
+
+def import_csv(
+    manifest: Path | str,
+    output: Path | str,
+    *,
+    info: DatasetInfo | None = None,
+    hop_s: float | None = None,
+    overwrite: bool = False,
+    origin: Mapping[str, Any] | None = None,
+) -> ImportReport:
+    """Turn feature files that a manifest names into a dataset file; one clip is held in memory.
+
+    Args:
+        manifest: the CSV manifest.
+        output: the file to make; it appears whole or not at all.
+        info: attributes of the dataset; named after the file where None.
+        hop_s: constant step in seconds of the streams whose files have no times.
+        overwrite: replace an existing file.
+        origin: what the provenance event says beside the source.
+
+    Raises:
+        ManifestError: the manifest has faults.
+        InputError: no file of a stream can be read.
+        OutputExistsError: the file exists and ``overwrite`` is false.
+    """
+    tables = _Tables(Path(manifest), hop_s)
+    return write_import(tables.source(), Path(output), info, overwrite=overwrite, origin=origin)
+
+
+def read_feature_table(path: Path) -> FeatureTable:
+    """Return what a feature file holds (see the module for the formats).
+
+    Raises:
+        ClipError: it is missing, damaged or of another format.
+    """
+    read = {".npy": _read_npy, ".npz": _read_npz, ".csv": _read_csv}.get(path.suffix.lower())
+    if read is None:
+        raise ClipError(f"{path}: expected a .npy, .npz or .csv file, got another", StreamStatus.DECODE_ERROR)
+    try:
+        table = read(path)
+    except FileNotFoundError as error:
+        raise ClipError(f"{path}: expected a feature file, found none", StreamStatus.MISSING_SOURCE) from error
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise ClipError(f"{path}: expected features that can be read: {error}", StreamStatus.DECODE_ERROR) from error
+    return _checked(table, path)
+
+
+def _read_npy(path: Path) -> FeatureTable:
+    with path.open("rb") as handle:
+        return FeatureTable(values=np.load(handle, allow_pickle=False))
+
+
+def _read_npz(path: Path) -> FeatureTable:
+    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
+        return FeatureTable(
+            values=content["values"],
+            names=tuple(map(str, content["names"])) if "names" in content else (),
+            times_s=content["times_s"].astype(np.float64) if "times_s" in content else None,
+            intervals_s=content["intervals_s"].astype(np.float64) if "intervals_s" in content else None,
+        )
+
+
+def _read_csv(path: Path) -> FeatureTable:
+    with path.open(encoding="utf-8-sig") as handle:
+        names = [name.strip() for name in handle.readline().split(",")]
+    values = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, dtype=np.float64, encoding="utf-8-sig")
+    if values.size and values.shape[1] != len(names):
+        raise ValueError(f"{len(names)} names in the header, {values.shape[1]} columns below it")
+    values = values.reshape(-1, len(names))
+    time = next((names.index(name) for name in _TIMES if name in names), None)
+    ends = [names.index(name) for name in _ENDS] if set(_ENDS) <= set(names) else []
+    kept = [i for i in range(len(names)) if i != time and i not in ends]
+    return FeatureTable(
+        values=values[:, kept],
+        names=tuple(names[i] for i in kept),
+        times_s=None if time is None else values[:, time],
+        intervals_s=values[:, ends] if ends else None,
+    )
+
+
+def _checked(table: FeatureTable, path: Path) -> FeatureTable:
+    """Return a table whose shapes agree and whose times are numbers."""
+    values = table.values[None] if table.values.ndim == 1 else table.values
+    n_row = len(values) if values.ndim == 2 else -1
+    shapes = [item.shape for item in (table.times_s, table.intervals_s) if item is not None]
+    fits = all(shape in ((n_row,), (n_row, 2)) for shape in shapes) and len(table.names) in (0, values.shape[-1])
+    if values.ndim != 2 or not values.shape[1] or values.dtype.kind not in "biuf" or not fits:
+        message = f"{path}: expected numbers (row, column) with a time each, got {values.dtype} {values.shape} {shapes}"
+        raise ClipError(message, StreamStatus.DECODE_ERROR)
+    if not n_row:
+        raise ClipError(f"{path}: expected rows, got none", StreamStatus.EMPTY)
+    if not all(np.isfinite(item).all() for item in (table.times_s, table.intervals_s) if item is not None):
+        raise ClipError(f"{path}: expected finite times, got NaN or infinity", StreamStatus.DECODE_ERROR)
+    if table.times_s is not None and (np.diff(table.times_s) < 0).any():
+        raise ClipError(f"{path}: expected times that never go back", StreamStatus.DECODE_ERROR)
+    return replace(table, values=values)
+
+
+class _Tables:
+    """The feature files of a manifest."""
+
+    def __init__(self, manifest: Path, hop_s: float | None) -> None:
+        self._manifest, self._hop_s = manifest, hop_s
+        self._entries = read_manifest(manifest, with_streams=True)
+        names = list(dict.fromkeys(name for entry in self._entries for name in entry.features))
+        if not names and not any(entry.text or entry.labels for entry in self._entries):
+            raise InputError(f"{manifest}: expected a column stream:NAME with feature files, got none; add one")
+        self._infos = {name: self._info(name) for name in names}
+        self._counts = {name: Counts() for name in names}
+
+    def source(self) -> Source:
+        """Return what the import reads."""
+        labels = dict.fromkeys(label for entry in self._entries for label in entry.labels)
+        return Source(
+            kind="csv",
+            paths=[self._manifest],
+            streams=list(self._infos.values()),
+            clips=self._clips,
+            labels=[LabelInfo(name=name) for name in labels],
+            schemes=list(dict.fromkeys(scheme for entry in self._entries for scheme in entry.splits)),
+            notes=self._notes,
+            config={"hop_s": self._hop_s},
+        )
+
+    def _info(self, name: str) -> StreamInfo:
+        """Return the columns and the kind of times of a stream, by its first file that can be read."""
+        reasons: Counter[str] = Counter()
+        for entry in self._entries:
+            if name not in entry.features:
+                continue
+            try:
+                return _stream_info(name, read_feature_table(entry.features[name]), self._hop_s)
+            except ClipError as error:
+                reasons[str(error)] += 1
+        raise InputError(f"{self._manifest}: stream:{name}: no file can be read; the first: {next(iter(reasons))}")
+
+    def _clips(self) -> Iterator[ClipFeatures]:
+        for entry in self._entries:
+            streams: dict[str, FrameFeatures] = {}
+            failures = []
+            for name, path in entry.features.items():
+                try:
+                    streams[name] = self._frames(name, path)
+                except ClipError as error:
+                    failures.append(StreamFailure(stream=name, status=error.status, message=str(error)))
+            yield ClipFeatures(
+                entry=entry, streams=streams, failures=tuple(failures), source_sha256=_sha256(entry, streams)
+            )
+
+    def _frames(self, name: str, path: Path) -> FrameFeatures:
+        info, table = self._infos[name], read_feature_table(path)
+        own = _stream_info(name, table, self._hop_s)
+        if (own.feature_names, _clock(own)) != (info.feature_names, _clock(info)):
+            message = (
+                f"{path}: expected the {len(info.feature_names)} columns and the times ({_clock(info)}) of the "
+                f"stream's other files, got {len(own.feature_names)} and {_clock(own)}"
+            )
+            raise ClipError(message, StreamStatus.DECODE_ERROR)
+        times_s = table.times_s if table.intervals_s is None else table.intervals_s.mean(axis=1)
+        return make_frames(table.values, info, self._counts[name], intervals_s=table.intervals_s, times_s=times_s)
+
+    def _notes(self) -> Sequence[str]:
+        return [note for name, counts in self._counts.items() for note in counts.notes(name)]
+
+
+def _sha256(entry: ClipEntry, streams: Mapping[str, FrameFeatures]) -> str:
+    """Return the hash of the clip's feature file where there is one file alone."""
+    paths = [entry.features[name] for name in streams]
+    return file_sha256(paths[0]) if len(paths) == 1 else ""
+
+
+def _clock(info: StreamInfo) -> str:
+    return "intervals" if info.has_intervals else info.clock or ("a hop" if info.hop_s else "times")
+
+
+def _stream_info(name: str, table: FeatureTable, hop_s: float | None) -> StreamInfo:
+    columns = named_columns(table.names) if table.names else columns_for(name, table.values.shape[1])
+    timed = table.times_s is not None or table.intervals_s is not None
+    return StreamInfo(
+        name=name,
+        feature_names=columns.names,
+        feature_units=columns.units,
+        extractor=columns.extractor,
+        extractor_version="unknown",
+        preset=columns.preset,
+        config={},
+        hop_s=None if timed else hop_s,
+        has_voiced=LOG_F0 in columns.names,
+        has_intervals=table.intervals_s is not None,
+        clock="" if timed or hop_s else "unknown",
+    )

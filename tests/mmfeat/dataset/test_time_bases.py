@@ -1,0 +1,143 @@
+"""Words with their times, and streams that come as intervals or without a clock."""
+
+import h5py
+import numpy as np
+import pytest
+
+from mmfeat import (
+    ClipEntry,
+    ClipFeatures,
+    DatasetInfo,
+    DatasetReader,
+    DatasetWriter,
+    FrameFeatures,
+    InputError,
+    LabelInfo,
+    StreamInfo,
+    Words,
+    merge_datasets,
+    subset_dataset,
+    validate,
+)
+
+ORIGIN = {"aligner": "by hand"}
+TOKENS = [("über", "sp", "it"), (), ("x",)]
+
+
+def info(name, **changes):
+    fields = {"extractor": "test", "extractor_version": "1", "preset": "custom", "config": {}}
+    return StreamInfo(name=name, feature_names=("x",), feature_units=("1",), **fields, **changes)
+
+
+def frames(n_frame, intervals_s=None):
+    return FrameFeatures(
+        values=np.ones((n_frame, 1), dtype=np.float32),
+        times_s=np.full(n_frame, np.nan),
+        names=("x",),
+        units=("1",),
+        valid=np.ones(n_frame, dtype=bool),
+        intervals_s=intervals_s,
+    )
+
+
+def intervals(start_s, n):
+    return np.stack([np.arange(n), np.arange(n) + 0.5], axis=1) + start_s
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "words.h5"
+    streams = [info("aligned", has_intervals=True), info("steps", clock="words")]
+    labels = [LabelInfo(name="mood", problem="class", class_names=("low", "high"))]
+    with DatasetWriter(path, info=DatasetInfo(name="t"), streams=streams, labels=labels, words=ORIGIN) as writer:
+        for index, tokens in enumerate(TOKENS):
+            start_s = 10.0 * index
+            entry = ClipEntry(clip_id=str(index), start_s=start_s, end_s=start_s + 5, labels={"mood": 1.0})
+            streams = {"aligned": frames(3, intervals(start_s, 3)), "steps": frames(2)}
+            words = Words(tokens=tokens, intervals_s=intervals(start_s, len(tokens)))
+            writer.write(ClipFeatures(entry=entry, streams=streams, words=words))
+    return path
+
+
+def test_words_come_back_clip_by_clip(path):
+    assert validate(path, level="content").findings == ()
+    with DatasetReader(path) as reader:
+        assert reader.words_origin == ORIGIN
+        assert [reader.words(index).tokens for index in range(3)] == TOKENS
+        np.testing.assert_array_equal(reader.words(2).intervals_s, intervals(20.0, 1))
+
+
+def test_a_file_without_words_gives_none(example):
+    with DatasetReader(example) as reader:
+        assert reader.words_origin is None
+        assert reader.words(0).tokens == ()
+        assert np.isnan(reader.starts_s).all()
+
+
+def test_intervals_are_kept_and_the_centre_counts_from_the_start_of_the_clip(path):
+    with DatasetReader(path) as reader:
+        read = reader.read("aligned", 1)
+        assert reader.info("aligned").has_intervals
+    np.testing.assert_array_equal(read.intervals_s, intervals(10.0, 3))
+    np.testing.assert_allclose(read.times_s, [0.25, 1.25, 2.25])
+
+
+def test_without_a_clock_no_time_is_invented(path):
+    with DatasetReader(path) as reader:
+        assert reader.info("steps").clock == "words"
+        assert np.isnan(reader.read("steps", 0).times_s).all()
+
+
+def test_names_of_classes_come_back(path):
+    with DatasetReader(path) as reader:
+        assert reader.labels("mood").class_names == ("low", "high")
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("MF003", lambda file: file["/streams/steps"].attrs.__setitem__("clock", "sundial")),
+        ("MF003", lambda file: file["/streams/steps"].attrs.__setitem__("hop_s", 0.5)),
+        ("MF003", lambda file: file.__delitem__("/streams/aligned/intervals_s")),
+        ("MF004", lambda file: file.__delitem__("/words/token")),
+        ("MF010", lambda file: file["/words/offsets"].__setitem__(1, 9)),
+    ],
+)
+def test_a_broken_rule_is_found(path, rule, change):
+    with h5py.File(path, "r+") as file:
+        change(file)
+    assert {finding.rule for finding in validate(path).findings} == {rule}
+
+
+def test_an_interval_has_two_ends(path):
+    with h5py.File(path, "r+") as file:
+        del file["/streams/aligned/intervals_s"]
+        file["/streams/aligned/intervals_s"] = np.zeros((9, 3))
+    assert "axis '2': expected length 2, got 3" in validate(path).summary()
+
+
+def test_words_need_a_time_each():
+    with pytest.raises(InputError, match=r"2 tokens but intervals of shape \(1, 2\)"):
+        Words(tokens=("a", "b"), intervals_s=np.zeros((1, 2)))
+    with pytest.raises(InputError, match=r"intervals_s has shape \(3, 1\), expected \(3, 2\)"):
+        frames(3, np.zeros((3, 1)))
+
+
+def test_words_intervals_and_clocks_survive_a_subset_and_a_merge(path, tmp_path):
+    for name, chosen in (("a.h5", ["0", "1"]), ("b.h5", ["2"])):
+        subset_dataset(path, tmp_path / name, ids=chosen)
+    merge_datasets([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "c.h5")
+    assert validate(tmp_path / "c.h5", level="content").findings == ()
+    with DatasetReader(path) as first, DatasetReader(tmp_path / "c.h5") as second:
+        assert second.attributes["content_sha256"] == first.attributes["content_sha256"]
+        assert second.words(2).tokens == ("x",)
+        np.testing.assert_array_equal(second.read("aligned", 2).times_s, first.read("aligned", 2).times_s)
+        assert np.isnan(second.read("steps", 0).times_s).all()
+
+
+def test_a_batch_counts_each_clip_from_its_own_start(path):
+    with DatasetReader(path) as reader:
+        batch = reader.read_batch("aligned", [2, 0])
+        np.testing.assert_allclose(batch.times_s, [0.25, 1.25, 2.25] * 2)
+        np.testing.assert_array_equal(batch.intervals_s[:3], intervals(20.0, 3))
+        assert np.isnan(reader.read_batch("steps", [0, 1]).times_s).all()
