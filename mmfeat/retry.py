@@ -22,13 +22,15 @@ class FinishedClips:
         streams: the streams of the build.
 
     Raises:
-        InputError: the file was built with other settings, or has clips that the build has not.
+        InputError: the file was built with other settings, or has clips, labels, split schemes or words that the build
+            has not.
     """
 
     def __init__(self, path: Path, entries: Sequence[ClipEntry], streams: Sequence[StreamInfo]) -> None:
         self.reader = DatasetReader(path)
         self._check_streams(streams)
         self._check_clips(entries)
+        self._check_tables(entries)
         self._sources = self.reader.source_sha256
         failed = {clip_id for clip_id, *_ in self.reader.failures()}
         self._index = {clip_id: i for i, clip_id in enumerate(self.reader.clip_ids) if clip_id not in failed}
@@ -88,6 +90,19 @@ class FinishedClips:
             raise InputError(
                 f"{self.reader.path}: expected all of its clips to be built again, {len(lost)} are missing, first "
                 f"{lost[0]!r}; name them as well, or build it anew with --overwrite"
+            )
+
+    def _check_tables(self, entries: Sequence[ClipEntry]) -> None:
+        """Refuse to lose what was added after the build: by a split, or by a join with another file."""
+        labels = {name for entry in entries for name in entry.labels}
+        schemes = {name for entry in entries for name in entry.splits}
+        lost = [f"label {name!r}" for name in self.reader.label_names if name not in labels]
+        lost += [f"split scheme {name!r}" for name in self.reader.scheme_names if name not in schemes]
+        lost += ["words"] if self.reader.words_origin is not None else []
+        if lost:
+            raise InputError(
+                f"{self.reader.path}: expected only labels and splits of this build, got {', '.join(lost)}, which "
+                "would be lost; put them into the manifest, or build it anew with --overwrite"
             )
 
 

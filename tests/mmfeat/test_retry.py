@@ -11,8 +11,10 @@ from mmfeat import (
     DatasetReader,
     FrameConfig,
     InputError,
+    SplitConfig,
     build_dataset,
     resolve_build_config,
+    split_dataset,
     validate,
 )
 from mmfeat.testing import tone, write_example_video, write_openface_csv
@@ -162,3 +164,12 @@ def test_the_command_retries(entries, out):
     assert (again.exit_code, again.stdout) == (0, f"{out}: 5 clips (audio 5), 4 of them kept\n")
     both = CliRunner().invoke(mmfeat_command, [*arguments, "--retry-failed", "--overwrite"])
     assert both.exit_code == 2
+
+
+def test_a_split_that_was_added_later_is_not_lost(entries, config, out):
+    build_dataset(entries, out, config)
+    split_dataset(out, "later", SplitConfig(fractions=(0.6, 0.2, 0.2)))
+    with pytest.raises(InputError, match=r"got split scheme 'later', which would be lost; put them into the manifest"):
+        build_dataset(entries, out, config, retry_failed=True)
+    with DatasetReader(out) as reader:
+        assert reader.scheme_names == ("later",)
