@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +19,17 @@ from .options import (
     exclude_option,
     face_option,
     fps_option,
+    given_clips,
     groups_option,
     include_option,
     jobs_option,
     json_option,
+    origin,
     out_option,
     overwrite_option,
     retry_option,
     set_option,
+    show_report,
 )
 
 if TYPE_CHECKING:
@@ -145,11 +146,11 @@ def extract_audio(
     Example:
       mmfeat extract-audio recordings/ --out sound.h5 --preset skesl-33 --set pitch.f0_max_hz=500 -j 2
     """
-    from mmfeat import resolve_build_config
+    from mmfeat import AUDIO_SUFFIXES, resolve_build_config
 
-    settings = [f"engine={engine}", *(f"audio.{override}" for override in overrides)]
+    settings = [f"engine={engine}", 'streams=["audio"]', *(f"audio.{override}" for override in overrides)]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings)
-    entries = _sound_entries(paths, manifest, include, exclude)
+    entries = given_clips(paths, manifest, AUDIO_SUFFIXES, column="audio", include=include, exclude=exclude)
     if dry_run:
         click.echo(_plan(entries, output, config))
         return
@@ -163,19 +164,6 @@ def extract_audio(
         compression=compression,
         as_json=as_json,
     )
-
-
-def _sound_entries(
-    paths: tuple[Path, ...], manifest: Path | None, include: tuple[str, ...], exclude: tuple[str, ...]
-) -> Sequence[ClipEntry]:
-    """Return the clips of the command line, of sound alone."""
-    from mmfeat import AUDIO_SUFFIXES, entries_from_paths, read_manifest
-
-    if (manifest is None) == (not paths):
-        raise click.UsageError("expected PATHS or --manifest, one of the two")
-    if manifest is None:
-        return entries_from_paths(paths, AUDIO_SUFFIXES, column="audio", include=include, exclude=exclude)
-    return [replace(entry, openface=None) for entry in read_manifest(manifest)]
 
 
 def _plan(entries: Sequence[ClipEntry], output: Path, config: BuildConfig) -> str:
@@ -233,9 +221,9 @@ def run_build(
         retry_failed=retry_failed,
         compression=compression,
         track=clip_progress,
-        origin={"command": sys.argv},
+        origin=origin(),
     )
-    click.echo(report.to_json() if as_json else report.summary())
+    show_report(report, as_json=as_json)
     if preview is not None:
         n_row = write_contact_sheet(output, preview, overwrite=overwrite)
         click.echo(f"{preview}: {n_row} clips", err=as_json)

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import sys
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from .options import FAILED_CLIPS, FILE, FOLDER, json_option, out_option, overwrite_option
+from .options import FAILED_CLIPS, FILE, FOLDER, json_option, origin, out_option, overwrite_option, show_report
 
 if TYPE_CHECKING:
-    from mmfeat import DatasetInfo, ImportReport
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+    from mmfeat import ImportReport
 
 
-def import_options(command: Command) -> Command:
-    """Add the options that every import has."""
-    for option in (
+def import_options(run: Callable[..., ImportReport]) -> Callable[..., None]:
+    """Add the options that every import has; ``run`` gets ``info``, ``overwrite`` and ``origin`` as its last words."""
+
+    @functools.wraps(run)
+    def command(
+        output: Path, language: str, licence: str, citation: str, *, overwrite: bool, as_json: bool, **rest: Any
+    ) -> None:
+        from mmfeat import DatasetInfo
+
+        info = DatasetInfo(name=output.stem, language=language, license=licence, citation=citation)
+        report = run(output=output, info=info, overwrite=overwrite, origin=origin(), **rest)
+        show_report(report, as_json=as_json)
+        if report.failures:
+            click.get_current_context().exit(FAILED_CLIPS)
+
+    options = (
         click.option("--citation", default="", help="How to cite the data; stored in the file."),
         click.option("--license", "licence", default="", help="Licence of the data; stored in the file."),
         click.option("--language", default="", help="Language of the texts, as BCP 47 (en, zh); stored in the file."),
         json_option,
         overwrite_option,
         out_option,
-    ):
-        command = option(command)
-    return command
+    )
+    return functools.reduce(lambda decorated, option: option(decorated), options, command)
 
 
 @click.command("import-mmsa")
@@ -39,17 +49,7 @@ def import_options(command: Command) -> Command:
     help="Row i of every stream is word i. [default: where all streams have as many rows and no lengths are stored]",
 )
 @import_options
-def import_mmsa(
-    file: Path,
-    output: Path,
-    language: str,
-    licence: str,
-    citation: str,
-    *,
-    aligned: bool | None,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
+def import_mmsa(file: Path, output: Path, *, aligned: bool | None, **common: Any) -> ImportReport:
     """Turn a pickle of MMSA (unaligned_50.pkl, aligned_50.pkl) into a dataset file.
 
     Nothing in the pickle is executed: it may hold arrays, texts, numbers and plain containers, and is refused
@@ -61,17 +61,13 @@ def import_mmsa(
     """
     from mmfeat import import_mmsa as import_file
 
-    info = _info(output, language, licence, citation)
-    report = import_file(file, output, info=info, aligned=aligned, overwrite=overwrite, origin=_origin())
-    _finish(report, as_json=as_json)
+    return import_file(file, output, aligned=aligned, **common)
 
 
 @click.command("import-skesl-pkl")
 @click.argument("file", type=FILE)
 @import_options
-def import_skesl_pkl(
-    file: Path, output: Path, language: str, licence: str, citation: str, *, overwrite: bool, as_json: bool
-) -> None:
+def import_skesl_pkl(file: Path, output: Path, **common: Any) -> ImportReport:
     """Turn a pickle of SKESL (mosi.pkl, emovoxceleb.pkl) into a dataset file.
 
     These have no ids and no lengths: ids are made, all-zero rows at the end are padding. Nothing in the pickle is
@@ -83,25 +79,14 @@ def import_skesl_pkl(
     """
     from mmfeat import import_skesl_pkl as import_file
 
-    info = _info(output, language, licence, citation)
-    _finish(import_file(file, output, info=info, overwrite=overwrite, origin=_origin()), as_json=as_json)
+    return import_file(file, output, **common)
 
 
 @click.command("import-csd")
 @click.argument("files", metavar="[NAME=]FILE...", nargs=-1, required=True)
 @click.option("--labels", type=FILE, default=None, help="Sequence whose intervals are the clips, with their labels.")
 @import_options
-def import_csd(
-    files: tuple[str, ...],
-    output: Path,
-    labels: Path | None,
-    language: str,
-    licence: str,
-    citation: str,
-    *,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
+def import_csd(files: tuple[str, ...], output: Path, labels: Path | None, **common: Any) -> ImportReport:
     """Turn computational sequences of the CMU SDK into a dataset file, joined by id.
 
     Each FILE becomes a stream, called NAME or as its root; a sequence of words becomes texts and word times. Entries
@@ -114,9 +99,7 @@ def import_csd(
     from mmfeat import import_csd as import_files
 
     sequences = _sequences([_named(argument) for argument in files])
-    info = _info(output, language, licence, citation)
-    report = import_files(sequences, output, labels=labels, info=info, overwrite=overwrite, origin=_origin())
-    _finish(report, as_json=as_json)
+    return import_files(sequences, output, labels=labels, **common)
 
 
 @click.command("import-csv")
@@ -125,17 +108,7 @@ def import_csd(
     "--hop-s", type=click.FloatRange(min=0, min_open=True), default=None, help="Step between rows in seconds."
 )
 @import_options
-def import_csv(
-    manifest: Path,
-    output: Path,
-    hop_s: float | None,
-    language: str,
-    licence: str,
-    citation: str,
-    *,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
+def import_csv(manifest: Path, output: Path, hop_s: float | None, **common: Any) -> ImportReport:
     """Turn feature files that MANIFEST names into a dataset file.
 
     MANIFEST is that of mmfeat build with columns stream:NAME: a .npy, .npz or .csv file for each clip, one row a frame.
@@ -148,9 +121,7 @@ def import_csv(
     """
     from mmfeat import import_csv as import_files
 
-    info = _info(output, language, licence, citation)
-    report = import_files(manifest, output, info=info, hop_s=hop_s, overwrite=overwrite, origin=_origin())
-    _finish(report, as_json=as_json)
+    return import_files(manifest, output, hop_s=hop_s, **common)
 
 
 @click.command("import-arrays")
@@ -165,17 +136,8 @@ def import_csv(
 @click.option("--label", default="sentiment", show_default=True, help="Name of the label in the files y_PART.")
 @import_options
 def import_arrays(
-    folder: Path,
-    output: Path,
-    padding: Literal["end", "start", "none"],
-    label: str,
-    language: str,
-    licence: str,
-    citation: str,
-    *,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
+    folder: Path, output: Path, padding: Literal["end", "start", "none"], label: str, **common: Any
+) -> ImportReport:
     """Turn a folder of padded arrays, one for each stream and part, into a dataset file.
 
     FOLDER has audio_train.h5, video_train.h5, text_train.h5, y_train.h5 and the same for valid and test; .npy and .npz
@@ -187,11 +149,7 @@ def import_arrays(
     """
     from mmfeat import import_arrays as import_folder
 
-    info = _info(output, language, licence, citation)
-    report = import_folder(
-        folder, output, info=info, padding=padding, label=label, overwrite=overwrite, origin=_origin()
-    )
-    _finish(report, as_json=as_json)
+    return import_folder(folder, output, padding=padding, label=label, **common)
 
 
 def _sequences(named: list[tuple[str, Path]]) -> dict[str, Path] | list[Path]:
@@ -210,19 +168,3 @@ def _named(argument: str) -> tuple[str, Path]:
     if not separator or Path(argument).exists():
         return "", Path(argument)
     return name, Path(path)
-
-
-def _info(output: Path, language: str, licence: str, citation: str) -> DatasetInfo:
-    from mmfeat import DatasetInfo
-
-    return DatasetInfo(name=output.stem, language=language, license=licence, citation=citation)
-
-
-def _origin() -> dict[str, Any]:
-    return {"command": sys.argv}
-
-
-def _finish(report: ImportReport, *, as_json: bool) -> None:
-    click.echo(report.to_json() if as_json else report.summary())
-    if report.failures:
-        click.get_current_context().exit(FAILED_CLIPS)

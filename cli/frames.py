@@ -14,6 +14,7 @@ from .options import (
     FILE,
     FOLDER,
     face_option,
+    given_clips,
     jobs_option,
     json_option,
     out_option,
@@ -123,14 +124,10 @@ def _video_entries(
     openface: Path | None,
 ) -> list[ClipEntry]:
     """Return the clips of the command line, of video alone, each with its OpenFace file where there is a folder."""
-    from mmfeat import VIDEO_SUFFIXES, entries_from_paths, read_manifest
+    from mmfeat import VIDEO_SUFFIXES
 
-    if (manifest is None) == (not paths):
-        raise click.UsageError("expected PATHS or --manifest, one of the two")
-    if manifest is None:
-        entries = entries_from_paths(paths, VIDEO_SUFFIXES, column="video", include=include, exclude=exclude)
-    else:
-        entries = [replace(entry, audio=None) for entry in read_manifest(manifest)]
+    clips = given_clips(paths, manifest, VIDEO_SUFFIXES, column="video", include=include, exclude=exclude)
+    entries = [replace(entry, audio=None) for entry in clips]
     if openface is None:
         return entries
     return [replace(entry, openface=openface / f"{entry.clip_id}.csv") for entry in entries]

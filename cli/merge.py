@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from .options import FILE, json_option, no_verify_option, out_option, overwrite_option, progress_bar
+from .options import (
+    FILE,
+    json_option,
+    no_verify_option,
+    origin,
+    out_option,
+    overwrite_option,
+    progress_bar,
+    show_report,
+)
 
 
 @click.command()
@@ -41,9 +49,9 @@ def merge(
         overwrite=overwrite,
         verify=verify,
         track=progress_bar,
-        origin={"command": sys.argv},
+        origin=origin(),
     )
-    click.echo(report.to_json() if as_json else report.summary())
+    show_report(report, as_json=as_json)
 
 
 @click.command()
@@ -86,6 +94,6 @@ def join(
         overwrite=overwrite,
         verify=verify,
         track=progress_bar,
-        origin={"command": sys.argv},
+        origin=origin(),
     )
-    click.echo(report.to_json() if as_json else report.summary())
+    show_report(report, as_json=as_json)

@@ -15,6 +15,7 @@ from .options import (
     exclude_option,
     face_option,
     fps_option,
+    given_clips,
     groups_option,
     include_option,
     jobs_option,
@@ -25,9 +26,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mmfeat import ClipEntry, Compression
+    from mmfeat import Compression
 
 
 @click.command("parse-openface")
@@ -79,7 +78,7 @@ def parse_openface(
         raise click.UsageError("expected --preset or --groups, one of the two")
     settings = ['streams=["vision"]', *openface_settings(groups or preset, face, fps)]
     config = resolve_build_config(overrides=settings)
-    entries = _face_entries(paths, manifest, include, exclude)
+    entries = given_clips(paths, manifest, [".csv"], column="openface", include=include, exclude=exclude)
     run_build(
         entries,
         output,
@@ -90,16 +89,3 @@ def parse_openface(
         compression=compression,
         as_json=as_json,
     )
-
-
-def _face_entries(
-    paths: tuple[Path, ...], manifest: Path | None, include: tuple[str, ...], exclude: tuple[str, ...]
-) -> Sequence[ClipEntry]:
-    """Return the clips of the command line, of OpenFace output alone."""
-    from mmfeat import entries_from_paths, read_manifest
-
-    if (manifest is None) == (not paths):
-        raise click.UsageError("expected PATHS or --manifest, one of the two")
-    if manifest is None:
-        return entries_from_paths(paths, [".csv"], column="openface", include=include, exclude=exclude)
-    return read_manifest(manifest)

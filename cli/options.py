@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from mmfeat import ClipFeatures
+    from mmfeat import ClipEntry, ClipFeatures
 
 Item = TypeVar("Item")
 
@@ -83,6 +83,35 @@ scheme_option = click.option(
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps: where to compute."
 )
+
+
+def origin() -> dict[str, Any]:
+    """Return what provenance says of a command."""
+    return {"command": sys.argv}
+
+
+def show_report(report: Any, *, as_json: bool) -> None:
+    """Print what a command did."""
+    click.echo(report.to_json() if as_json else report.summary())
+
+
+def given_clips(
+    paths: tuple[Path, ...],
+    manifest: Path | None,
+    suffixes: Iterable[str],
+    *,
+    column: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> list[ClipEntry]:
+    """Return the clips of a command line: those of PATHS, or those of a manifest."""
+    from mmfeat import entries_from_paths, read_manifest
+
+    if (manifest is None) == (not paths):
+        raise click.UsageError("expected PATHS or --manifest, one of the two")
+    if manifest is None:
+        return entries_from_paths(paths, suffixes, column=column, include=include, exclude=exclude)
+    return read_manifest(manifest)
 
 
 def progress_bar(items: Iterable[Item], total: int, description: str) -> Iterable[Item]:

@@ -19,6 +19,7 @@ from .options import (
     json_option,
     overwrite_option,
     progress_bar,
+    show_report,
 )
 
 if TYPE_CHECKING:
@@ -179,6 +180,6 @@ def extract_wav(
 
 def _show(report: RunReport, *, as_json: bool) -> None:
     """Print the report, and end with 1 where clips failed."""
-    click.echo(report.to_json() if as_json else report.summary())
+    show_report(report, as_json=as_json)
     if report.failures:
         click.get_current_context().exit(FAILED_CLIPS)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from .options import FILE, json_option, no_verify_option, out_option, overwrite_option, progress_bar, scheme_option
+from .options import (
+    FILE,
+    json_option,
+    no_verify_option,
+    origin,
+    out_option,
+    overwrite_option,
+    progress_bar,
+    scheme_option,
+    show_report,
+)
 
 STATUSES = (
     "ok",
@@ -103,9 +112,9 @@ def split(
         overwrite=overwrite,
         verify=verify,
         track=progress_bar,
-        origin={"command": sys.argv},
+        origin=origin(),
     )
-    click.echo(report.to_json() if as_json else report.summary())
+    show_report(report, as_json=as_json)
 
 
 @click.command()
@@ -161,9 +170,9 @@ def subset(
         overwrite=overwrite,
         verify=verify,
         track=progress_bar,
-        origin={"command": sys.argv},
+        origin=origin(),
     )
-    click.echo(report.to_json() if as_json else report.summary())
+    show_report(report, as_json=as_json)
 
 
 def _refuse_meaningless(context: click.Context) -> None:

@@ -20,6 +20,7 @@ from mmfeat.config import config_sha256, config_to_dict
 from mmfeat.dataset import Compression, DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.extract import extract_clip, frames_config
+from mmfeat.reports import failure_rows, with_lists
 from mmfeat.retry import FinishedClips
 from mmfeat.stamps import changed_source
 from mmfeat.types import (
@@ -60,18 +61,11 @@ class BuildReport:
 
     def to_json(self) -> str:
         """Return the report as JSON."""
-        rows = [
-            {
-                "clip_id": clip_id,
-                "stream": failure.stream,
-                "code": failure.status.name.lower(),
-                "reason": failure.message,
-            }
-            for clip_id, failure in self.failures
-        ]
         counts = {"n_clip": self.n_clip, "n_ok": dict(self.n_ok), "n_continued": self.n_continued}
         counts["n_kept"] = self.n_kept
-        return json.dumps({"path": str(self.path), **counts, "notes": self.notes, "failures": rows}, indent=2)
+        return json.dumps(
+            {"path": str(self.path), **counts, "notes": self.notes, "failures": failure_rows(self.failures)}, indent=2
+        )
 
     def summary(self) -> str:
         """Return what was built, every note, and every failure with its reason."""
@@ -81,10 +75,7 @@ class BuildReport:
             text += f", {self.n_continued} of them from an interrupted run"
         if self.n_kept:
             text += f", {self.n_kept} of them kept"
-        reasons = [f"{clip_id}: {failure.stream}: {failure.message}" for clip_id, failure in self.failures]
-        lists = [(f"{len(self.notes)} note(s)", self.notes), (f"{len(reasons)} stream(s) failed", reasons)]
-        shown = [list_faults(title, items) for title, items in lists if items]
-        return "; ".join([text, "\n".join(shown)]) if shown else text
+        return with_lists(text, self.notes, self.failures)
 
 
 def build_dataset(

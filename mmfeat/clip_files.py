@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mmfeat.errors import InputError
+from mmfeat.openface_output import unwritten_csvs
 from mmfeat.types import ClipEntry
-
-_DETAILS = "_of_details.txt"  # OpenFace writes it beside each csv
-_JOURNAL = "run-openface.jsonl"
 
 
 def entries_from_paths(
@@ -53,7 +49,7 @@ def entries_from_paths(
             continue
         folder, files = _files_of(path)
         if column == "openface":
-            files = sorted({*files, *(path for path in _unwritten(files) if not path.exists())})
+            files = sorted({*files, *unwritten_csvs(files)})
         for file in files:
             place = file.relative_to(folder)
             if leave_out and file.resolve() in leave_out:
@@ -120,28 +116,6 @@ def _files_of(path: Path) -> tuple[Path, list[Path]]:
         raise InputError(f"{path}: expected a file or a folder, found none; correct the path")
     folder = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
     return folder, sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute ones
-
-
-def _unwritten(files: Sequence[Path]) -> Iterator[Path]:
-    """Yield the csv files that are not there though OpenFace was run: no face was met, or the run failed."""
-    for file in files:
-        if file.name.endswith(_DETAILS) and not _began_a_csv(file):
-            yield file.with_name(f"{file.name.removesuffix(_DETAILS)}.csv")
-        elif file.name == _JOURNAL:
-            yield from (file.parent / f"{clip_id}.csv" for clip_id in _clips_of(file))
-
-
-def _began_a_csv(details: Path) -> bool:
-    return b"Output csv:" in details.read_bytes()
-
-
-def _clips_of(journal: Path) -> list[str]:
-    """Return the clips that a journal of ``run-openface`` tells of."""
-    clips: dict[str, None] = {}
-    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError, KeyError, TypeError):  # a line that was not written to its end
-            clips[str(json.loads(line)["clip_id"])] = None
-    return list(clips)
 
 
 def _is_text(name: str) -> bool:

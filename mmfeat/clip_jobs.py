@@ -126,17 +126,17 @@ def run_jobs(
         entries = [entry for entry in entries if _source(entry).resolve() not in written]
         if not entries:
             raise InputError(f"{output}: expected at least one clip to work on, got none")
-        todo = [entry for entry in entries if plan.overwrite or not _is_done(folder, entry, plan)]
-        folder.refuse_sources({entry.clip_id: _source(entry) for entry in todo}, plan.suffixes)
+        due = [entry for entry in entries if plan.overwrite or not _is_done(folder, entry, plan)]
+        folder.refuse_sources({entry.clip_id: _source(entry) for entry in due}, plan.suffixes)
         if not plan.overwrite:
-            folder.refuse_foreign([entry.clip_id for entry in todo], plan.suffixes)
-        if todo:
+            folder.refuse_foreign([entry.clip_id for entry in due], plan.suffixes)
+        if due:
             plan.prepare(folder.work)
-        with _started(todo, folder, job, plan) as results:
-            for _ in track(_committed(results, folder, plan), len(todo), "clips"):
+        with _started(due, folder, job, plan) as results:
+            for _ in track(_committed(results, folder, plan), len(due), "clips"):
                 pass
         records = tuple(folder.last[entry.clip_id] for entry in entries)
-    return RunReport(path=output, records=records, n_skipped=len(entries) - len(todo))
+    return RunReport(path=output, records=records, n_skipped=len(entries) - len(due))
 
 
 def _source(entry: ClipEntry) -> Path:

@@ -30,6 +30,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfeat.csv_table import open_csv
 from mmfeat.errors import InputError, ManifestError
 from mmfeat.types import ClipEntry, Split
 
@@ -74,18 +75,11 @@ def read_manifest(path: Path | str, *, with_streams: bool = False) -> list[ClipE
 
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """Return the header and (line number, cells by column) of every row that is not blank."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True, restkey="", restval=None)
-            header = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = header
-            rows = [(reader.line_num, row) for row in reader if any(row.values())]
-    except OSError as error:
-        raise InputError(
-            f"{path}: expected a manifest (csv), cannot read it: {error.strerror}; correct the path"
-        ) from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a manifest (csv in utf-8): {error}; save it as such") from error
+    with open_csv(path, "manifest") as handle:
+        reader = csv.DictReader(handle, strict=True, restkey="", restval=None)
+        header = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = header
+        rows = [(reader.line_num, row) for row in reader if any(row.values())]
     if not header:
         raise InputError(f"{path}: expected a header with clip_id, got an empty file; write one row for each clip")
     return header, rows

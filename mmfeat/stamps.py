@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmfeat.file_hash import file_sha256
 from mmfeat.types import ClipEntry, Stamp
 
 
 def stamps_of(entry: ClipEntry) -> tuple[Stamp, ...]:
     """Return the stamp of each file of a clip, with its hash."""
-    return tuple(_stamp(path, file_sha256(path)) for path in source_paths(entry))
+    return tuple(_stamp(path, _sha256_or_empty(path)) for path in source_paths(entry))
 
 
 def quick_stamps_of(entry: ClipEntry) -> tuple[Stamp, ...]:
@@ -34,16 +34,15 @@ def changed_source(entry: ClipEntry, stamps: Sequence[Sequence[object]]) -> str:
         return f"clip {entry.clip_id!r} has other files"
     for path, (_, size, time_ns, sha256) in zip(paths, stamps, strict=True):
         _, size_now, time_now_ns, _ = _stamp(path, "")
-        if (size_now, time_now_ns) != (size, time_ns) and (size_now != size or file_sha256(path) != sha256):
+        if (size_now, time_now_ns) != (size, time_ns) and (size_now != size or _sha256_or_empty(path) != sha256):
             return f"{path} has changed"
     return ""
 
 
-def file_sha256(path: Path) -> str:
+def _sha256_or_empty(path: Path) -> str:
     """Return the hash of a file; empty where it is missing or may not be read."""
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return ""
 

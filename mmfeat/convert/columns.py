@@ -24,9 +24,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mmfeat.audio import AUDIO_PRESETS
+from mmfeat.types import StreamInfo
 from mmfeat.vision import GROUPS
+
+LOG_F0 = "log_f0"  # has no value where it is unvoiced
 
 COVAREP = (
     *("F0", "VUV", "NAQ", "QOQ", "H1H2", "PSP", "MDQ", "peakSlope", "Rd", "Rd_conf", "creak"),
@@ -70,6 +74,19 @@ class Columns:
     extractor: str = "unknown"
     preset: str = "unknown"
     note: str = ""
+
+    def stream_info(self, name: str, **facts: Any) -> StreamInfo:
+        """Return what a dataset file says of a stream of these columns; ``facts`` are further fields."""
+        return StreamInfo(
+            name=name,
+            feature_names=self.names,
+            feature_units=self.units,
+            extractor=self.extractor,
+            extractor_version="unknown",
+            preset=self.preset,
+            has_voiced=LOG_F0 in self.names,
+            **facts,
+        )
 
 
 def columns_for(stream: str, n_feature: int) -> Columns:

@@ -7,7 +7,6 @@ from typing import Any
 
 from mmfeat.convert.columns import Columns, columns_for, named_columns
 from mmfeat.convert.csd_file import CsdFile
-from mmfeat.convert.frames import LOG_F0
 from mmfeat.errors import InputError
 from mmfeat.types import StreamInfo
 
@@ -38,18 +37,7 @@ def sequence_origin(file: CsdFile) -> dict[str, Any]:
 
 def sequence_info(name: str, file: CsdFile) -> StreamInfo:
     """Return columns and origin of the stream that a sequence becomes."""
-    columns = _columns(name, file)
-    return StreamInfo(
-        name=name,
-        feature_names=columns.names,
-        feature_units=columns.units,
-        extractor=columns.extractor,
-        extractor_version="unknown",
-        preset=columns.preset,
-        config=sequence_origin(file),
-        has_voiced=LOG_F0 in columns.names,
-        has_intervals=True,
-    )
+    return _columns(name, file).stream_info(name, config=sequence_origin(file), has_intervals=True)
 
 
 def _columns(name: str, file: CsdFile) -> Columns:

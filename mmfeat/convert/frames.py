@@ -18,9 +18,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.convert.columns import LOG_F0
 from mmfeat.types import BoolArray, Float64Array, FrameFeatures, StreamInfo
 
-LOG_F0 = "log_f0"
 Padding = Literal["end", "start", "none"]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmfeat.convert.columns import Columns, columns_for, named_columns
-from mmfeat.convert.frames import LOG_F0, Counts, Padding, make_frames, real_rows
+from mmfeat.convert.frames import Counts, Padding, make_frames, real_rows
 from mmfeat.convert.report import Source, check_ids
 from mmfeat.dataset import LabelInfo
 from mmfeat.errors import InputError
@@ -128,18 +128,8 @@ class PartsSource:
         columns = self._columns(name, next(iter(widths)))
         hop_s = hops_s.get(name)
         config = {"columns": columns.preset, "padding": self._padding}
-        return StreamInfo(
-            name=name,
-            feature_names=columns.names,
-            feature_units=columns.units,
-            extractor=columns.extractor,
-            extractor_version="unknown",
-            preset=columns.preset,
-            config=config,
-            has_voiced=LOG_F0 in columns.names,
-            hop_s=hop_s,
-            clock="" if hop_s else ("words" if self._aligned else "unknown"),
-        )
+        clock = "" if hop_s else ("words" if self._aligned else "unknown")
+        return columns.stream_info(name, config=config, hop_s=hop_s, clock=clock)
 
     def _columns(self, name: str, n_feature: int) -> Columns:
         """Return the columns under the source's own names, else under those that are known."""

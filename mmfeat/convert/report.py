@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections import Counter
@@ -15,6 +14,8 @@ from typing import Any
 
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
+from mmfeat.file_hash import file_sha256
+from mmfeat.reports import failure_rows, with_lists
 from mmfeat.types import ClipFeatures, Split, StreamFailure, StreamInfo
 
 
@@ -42,17 +43,10 @@ class ImportReport:
 
     def to_json(self) -> str:
         """Return the report as JSON."""
-        failures = [
-            {
-                "clip_id": clip_id,
-                "stream": failure.stream,
-                "code": failure.status.name.lower(),
-                "reason": failure.message,
-            }
-            for clip_id, failure in self.failures
-        ]
         counts = {"n_clip": self.n_clip, "n_ok": self.n_ok, "n_frame": self.n_frame, "parts": self.parts}
-        return json.dumps({"path": str(self.path), **counts, "notes": self.notes, "failures": failures}, indent=2)
+        return json.dumps(
+            {"path": str(self.path), **counts, "notes": self.notes, "failures": failure_rows(self.failures)}, indent=2
+        )
 
     def summary(self) -> str:
         """Return what was imported, every note, and every failure with its reason."""
@@ -61,10 +55,7 @@ class ImportReport:
         text = f"{self.path}: {self.n_clip} clips ({streams or 'texts and labels only'})" + (
             f", {parts}" if parts else ""
         )
-        reasons = [f"{clip_id}: {failure.stream}: {failure.message}" for clip_id, failure in self.failures]
-        lists = [(f"{len(self.notes)} note(s)", self.notes), (f"{len(reasons)} stream(s) failed", reasons)]
-        shown = [list_faults(title, items) for title, items in lists if items]
-        return "; ".join([text, "\n".join(shown)]) if shown else text
+        return with_lists(text, self.notes, self.failures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +121,6 @@ def write_import(
             failures=writer.failures,
             notes=notes,
         )
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, read in blocks."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def check_ids(ids: Iterable[str], where: str) -> None:

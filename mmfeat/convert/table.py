@@ -23,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mmfeat.convert.columns import columns_for, named_columns
-from mmfeat.convert.frames import LOG_F0, Counts, make_frames
-from mmfeat.convert.report import ImportReport, Source, file_sha256, write_import
+from mmfeat.convert.frames import Counts, make_frames
+from mmfeat.convert.report import ImportReport, Source, write_import
 from mmfeat.dataset import DatasetInfo, LabelInfo
 from mmfeat.errors import ClipError, InputError
+from mmfeat.file_hash import file_sha256
 from mmfeat.manifest import read_manifest
 from mmfeat.types import (
     ClipEntry,
@@ -229,16 +230,10 @@ def _clock(info: StreamInfo) -> str:
 def _stream_info(name: str, table: FeatureTable, hop_s: float | None) -> StreamInfo:
     columns = named_columns(table.names) if table.names else columns_for(name, table.values.shape[1])
     timed = table.times_s is not None or table.intervals_s is not None
-    return StreamInfo(
-        name=name,
-        feature_names=columns.names,
-        feature_units=columns.units,
-        extractor=columns.extractor,
-        extractor_version="unknown",
-        preset=columns.preset,
+    return columns.stream_info(
+        name,
         config={},
         hop_s=None if timed else hop_s,
-        has_voiced=LOG_F0 in columns.names,
         has_intervals=table.intervals_s is not None,
         clock="" if timed or hop_s else "unknown",
     )

@@ -195,7 +195,7 @@ def _copy_frames(file: h5py.File, parts: Sequence[Part], ragged: Mapping[str, Ra
         if is_ragged(path):
             with part.source.opened() as source:
                 ragged[path].make(file, source)
-    blocks = chain.from_iterable(_fill_frames(part, ragged) for part in parts)
+    blocks = chain.from_iterable(_fill_frames(file, part, ragged) for part in parts)
     deque(track(blocks, sum(copy.n_block for copy in ragged.values()), "blocks"), maxlen=0)
 
 
@@ -237,7 +237,7 @@ def _fill_tables(file: h5py.File, parts: Sequence[Part], output: Path) -> None:
     store_failures(file, failures)
 
 
-def _fill_frames(part: Part, ragged: Mapping[str, RaggedCopy]) -> Iterator[int]:
+def _fill_frames(file: h5py.File, part: Part, ragged: Mapping[str, RaggedCopy]) -> Iterator[int]:
     with part.source.opened() as source:
         for path in filter(is_ragged, part.paths):
-            yield from ragged[path].fill(source, part.rows, part.first)
+            yield from ragged[path].fill(file, source, part.rows, part.first)

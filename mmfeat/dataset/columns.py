@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-
-from mmfeat.errors import SchemaError
 
 IntArray = npt.NDArray[np.int64]
 AnyArray = npt.NDArray[Any]
@@ -72,51 +68,10 @@ class Reader(Protocol):
         """Fill ``rows`` with the rows from ``start`` on."""
 
 
-class ColumnReader:
-    """Reads a dataset: at its place in the file where it lies there as it is, else through HDF5; a context manager.
-
-    A run costs microseconds this way, so that a shuffled million of short clips is still copied at once.
-    """
-
-    def __init__(self, dataset: h5py.Dataset) -> None:
-        self.dtype: np.dtype[Any] = dataset.dtype
-        self.row_shape: tuple[int, ...] = dataset.shape[1:]
-        self._dataset = dataset
-        self._row_bytes = self.dtype.itemsize * int(np.prod(self.row_shape))
-        self._place = _place(dataset)
-        path = Path(dataset.file.filename)
-        self._handle = path.open("rb", buffering=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._handle.close()
-
-    def read_into(self, rows: AnyArray, start: int) -> None:
-        """Fill ``rows`` with the rows from ``start`` on.
-
-        Raises:
-            SchemaError: the file ends before them.
-        """
-        if self._place is None:
-            rows[...] = self._dataset[start : start + len(rows)]
-            return
-        self._handle.seek(self._place + start * self._row_bytes)
-        if self._handle.readinto(rows.data) != rows.nbytes:
-            path = self._dataset.file.filename
-            raise SchemaError(f"{path}: expected {self._dataset.name} to be whole, the file ends in it; copy it again")
-
-
 class SizeReader:
     """Reads differences of a column of offsets: row ``j`` is how much lies between offset ``j`` and the next."""
 
-    def __init__(self, offsets: ColumnReader) -> None:
+    def __init__(self, offsets: Reader) -> None:
         self.dtype: np.dtype[Any] = np.dtype(np.int64)
         self.row_shape: tuple[int, ...] = ()
         self._offsets = offsets
@@ -190,11 +145,3 @@ def row_bytes(reader: Reader) -> int:
 
 def _rows_per_block(reader: Reader) -> int:
     return max(1, _BLOCK_BYTES // max(1, row_bytes(reader)))
-
-
-def _place(dataset: h5py.Dataset) -> int | None:
-    """Return where the rows lie in the file, None where they are compressed, in pieces, elsewhere or text."""
-    if dataset.chunks is not None or dataset.external or dataset.dtype.kind == "O":
-        return None
-    place: int | None = dataset.id.get_offset()
-    return place

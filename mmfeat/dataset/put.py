@@ -6,8 +6,7 @@ from typing import Any
 
 import h5py
 
-from mmfeat.dataset.schema import find_rule, storage_type
-from mmfeat.errors import SchemaError
+from mmfeat.dataset.schema import rule_for, storage_type
 
 
 def put(file: h5py.File, path: str, values: Any) -> None:
@@ -21,7 +20,4 @@ def empty_column(file: h5py.File, path: str, n_row: int) -> h5py.Dataset:
     Raises:
         SchemaError: the specification has no such dataset.
     """
-    found = find_rule(path)
-    if found is None:
-        raise SchemaError(f"{path}: the specification has no such dataset")
-    return file.create_dataset(path, shape=(n_row,), dtype=storage_type(found[0]))
+    return file.create_dataset(path, shape=(n_row,), dtype=storage_type(rule_for(path)))

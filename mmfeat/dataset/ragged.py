@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.dataset.column import open_column
 from mmfeat.dataset.columns import (
-    ColumnReader,
     IntArray,
     Reader,
     Runs,
@@ -27,7 +27,7 @@ from mmfeat.dataset.columns import (
     rows_at,
     united,
 )
-from mmfeat.dataset.schema import ObjectRule, find_rule, storage_type
+from mmfeat.dataset.schema import ObjectRule, rule_for, storage_type
 from mmfeat.types import StreamStatus
 
 _ENDS, _BYTES = "frame_offsets", "bytes"
@@ -58,7 +58,6 @@ class RaggedCopy:
     size: int = 0
     _n_byte: int = 0
     _next_byte: int = 0
-    _target: h5py.Group | None = None
 
     def __post_init__(self) -> None:
         self.lengths = np.zeros(self.n_clip, dtype=np.int64)
@@ -94,12 +93,12 @@ class RaggedCopy:
             file: the new file.
             source: the first file that has the group.
         """
-        group, self._target = source[self.path], file.create_group(self.path)
-        copy_attributes(group, self._target)
+        group, target = source[self.path], file.create_group(self.path)
+        copy_attributes(group, target)
         offsets = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
         for name, column in group.items():
             rule = _rule(group, name)
-            create = partial(self._target.create_dataset, name, dtype=storage_type(rule))
+            create = partial(target.create_dataset, name, dtype=storage_type(rule))
             match _axis(rule):
                 case "clip":
                     create(data=self.status)
@@ -114,12 +113,11 @@ class RaggedCopy:
                 case _:
                     create(shape=(offsets[-1], *column.shape[1:]))
 
-    def fill(self, source: h5py.File, rows: IntArray, first: int) -> Iterator[int]:
-        """Copy the frames of chosen clips, see ``measure``; yield the size of each block."""
-        assert self._target is not None, "made before it is filled"
+    def fill(self, file: h5py.File, source: h5py.File, rows: IntArray, first: int) -> Iterator[int]:
+        """Copy the frames of chosen clips into the new file, see ``measure``; yield the size of each block."""
         frame, byte = int(self.lengths[:first].sum()), self._next_byte
         for name, reader, runs in frame_columns(source[self.path], rows):
-            target = self._target[name]
+            target = file[self.path][name]
             if name == _ENDS:
                 yield from copy_ends(reader, runs, target, frame + 1, byte)
             else:
@@ -141,7 +139,7 @@ def frame_columns(group: h5py.Group, rows: IntArray) -> Iterator[tuple[str, Read
         axis = _axis(_rule(group, name))
         if axis not in ("frame", "frame + 1", "byte"):
             continue
-        with ColumnReader(column) as reader:
+        with open_column(column) as reader:
             if axis == "byte":
                 yield name, reader, _byte_runs(group, frames)
             else:
@@ -149,14 +147,12 @@ def frame_columns(group: h5py.Group, rows: IntArray) -> Iterator[tuple[str, Read
 
 
 def _byte_runs(group: h5py.Group, frames: Runs) -> Runs:
-    with ColumnReader(group[_ENDS]) as ends:
+    with open_column(group[_ENDS]) as ends:
         return united(rows_at(ends, frames.starts), rows_at(ends, frames.stops))
 
 
 def _rule(group: h5py.Group, name: str) -> ObjectRule:
-    found = find_rule(f"{group.name}/{name}")
-    assert found is not None, "the file was checked against the specification"
-    return found[0]
+    return rule_for(f"{group.name}/{name}")
 
 
 def _axis(rule: ObjectRule) -> str:

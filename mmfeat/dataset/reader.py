@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.dataset.column import READ_ONLY
 from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.open_stream import FrameBatch, OpenStream
 from mmfeat.dataset.opening import check_header, open_file
@@ -346,7 +347,7 @@ class DatasetReader:
         with _OPENING:
             if self._file is None or self._pid != os.getpid():
                 self._file, self._streams = open_file(self.path), {}
-                self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+                self._descriptor = os.open(self.path, READ_ONLY)
                 self._pid = os.getpid()
             return self._file
 

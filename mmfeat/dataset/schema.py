@@ -13,6 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from mmfeat.errors import SchemaError
+
 FORMAT = "mmfeat"
 FORMAT_VERSION = "1.0"
 
@@ -83,6 +85,18 @@ def find_rule(path: str) -> tuple[ObjectRule, str] | None:
         if name is not None:
             return rule, name
     return None
+
+
+def rule_for(path: str) -> ObjectRule:
+    """Return the rule for ``path``.
+
+    Raises:
+        SchemaError: the specification has no such object.
+    """
+    found = find_rule(path)
+    if found is None:
+        raise SchemaError(f"{path}: expected an object of the specification, it has none of this name; see schemas/")
+    return found[0]
 
 
 def storage_type(rule: ObjectRule) -> np.dtype[Any]:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.csv_table import open_csv
 from mmfeat.dataset.columns import IntArray
 from mmfeat.dataset.partition import deal
 from mmfeat.errors import ConfigError, InputError, list_faults
@@ -96,22 +97,21 @@ def make_schemes(name: str, columns: ClipColumns, config: SplitConfig) -> list[S
     if config.leave_one_speaker_out:
         return _one_speaker_out(name, columns, config)
     if config.k_fold is not None:
-        return _folds(name, columns, config)
+        return _folds(name, columns, config, config.k_fold)
     parts = deal(_groups(columns, config.by), config.fractions, seed=config.seed, strata=columns.strata, unit=config.by)
     return [Scheme(name=name, parts=parts.astype(np.uint8), source=_told(config, f"fractions {config.fractions}"))]
 
 
-def _folds(name: str, columns: ClipColumns, config: SplitConfig) -> list[Scheme]:
-    assert config.k_fold is not None, "asked for"
+def _folds(name: str, columns: ClipColumns, config: SplitConfig, n_fold: int) -> list[Scheme]:
     groups = _groups(columns, config.by)
-    folds = deal(groups, [1.0] * config.k_fold, seed=config.seed, strata=columns.strata, unit=config.by)
+    folds = deal(groups, [1.0] * n_fold, seed=config.seed, strata=columns.strata, unit=config.by)
     return [
         Scheme(
             name=f"{name}-{fold}",
             parts=_with_valid(folds == fold, groups, columns, config),
-            source=_told(config, f"fold {fold} of {config.k_fold}, valid {config.valid_fraction}"),
+            source=_told(config, f"fold {fold} of {n_fold}, valid {config.valid_fraction}"),
         )
-        for fold in range(config.k_fold)
+        for fold in range(n_fold)
     ]
 
 
@@ -192,21 +192,14 @@ def _from_table(columns: ClipColumns, table: Path) -> Parts:
 
 def _read_table(table: Path) -> tuple[str, list[tuple[int, str, str]]]:
     """Return the column of ids, and (line, id, part) of each row."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True, restval="")
-            header = reader.fieldnames or []
-            keys = [key for key in _TABLE_IDS if key in header]
-            if len(keys) != 1 or "split" not in header:
-                expected = f"the column split and one of {', '.join(_TABLE_IDS)}"
-                raise InputError(f"{table}: expected {expected}, got {', '.join(header) or 'nothing'}")
-            return keys[0], [(reader.line_num, row[keys[0]].strip(), row["split"].strip()) for row in reader]
-    except OSError as error:
-        raise InputError(
-            f"{table}: expected a table (csv), cannot read it: {error.strerror}; correct the path"
-        ) from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{table}: expected a table (csv in utf-8): {error}; save it as such") from error
+    with open_csv(table, "table") as handle:
+        reader = csv.DictReader(handle, strict=True, restval="")
+        header = reader.fieldnames or []
+        keys = [key for key in _TABLE_IDS if key in header]
+        if len(keys) != 1 or "split" not in header:
+            expected = f"the column split and one of {', '.join(_TABLE_IDS)}"
+            raise InputError(f"{table}: expected {expected}, got {', '.join(header) or 'nothing'}")
+        return keys[0], [(reader.line_num, row[keys[0]].strip(), row["split"].strip()) for row in reader]
 
 
 def part_sizes(scheme: Scheme) -> dict[str, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from mmfeat.dataset.columns import IntArray
 from mmfeat.dataset.disjoint import is_disjoint
 from mmfeat.dataset.ragged import copy_attributes
-from mmfeat.dataset.schema import find_rule, schema_rules, storage_type
+from mmfeat.dataset.schema import rule_for, schema_rules, storage_type
 from mmfeat.dataset.source import Source, kind_of, texts
 from mmfeat.types import Split
 
@@ -62,17 +62,14 @@ def make_label(file: h5py.File, path: str, n_clip: int, source: h5py.File, note:
     if note:
         group.attrs["source"] = note
     for name, column in source[path].items():
-        found = find_rule(f"{path}/{name}")
-        assert found is not None, "the file was checked against the specification"
-        group.create_dataset(name, shape=(n_clip, *column.shape[1:]), dtype=storage_type(found[0]))
+        dtype = storage_type(rule_for(f"{path}/{name}"))
+        group.create_dataset(name, shape=(n_clip, *column.shape[1:]), dtype=dtype)
 
 
 def make_scheme(file: h5py.File, path: str, n_clip: int, note: str) -> h5py.Dataset:
     """Make a split scheme to which no clip belongs."""
-    found = find_rule(path)
-    assert found is not None, "any name is one of the specification"
     parts = np.full(n_clip, Split.NONE, dtype=np.uint8)
-    scheme = file.create_dataset(path, data=parts, dtype=storage_type(found[0]))
+    scheme = file.create_dataset(path, data=parts, dtype=storage_type(rule_for(path)))
     if note:
         scheme.attrs["source"] = note
     return scheme

@@ -129,12 +129,8 @@ def demux_packets(path: Path, container: Any, stream: Any) -> Iterator[Any]:
     Raises:
         ClipError: the file is damaged.
     """
-    import av
-
-    try:
+    with _naming_damage(path):
         yield from container.demux(stream)
-    except (av.FFmpegError, ValueError) as error:
-        raise damaged(path, error) from error
 
 
 def decode_all(path: Path, container: Any, stream: Any) -> Iterator[Any]:
@@ -143,10 +139,16 @@ def decode_all(path: Path, container: Any, stream: Any) -> Iterator[Any]:
     Raises:
         ClipError: the file is damaged.
     """
+    with _naming_damage(path):
+        yield from container.decode(stream)
+
+
+@contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
     import av
 
     try:
-        yield from container.decode(stream)
+        yield
     except (av.FFmpegError, ValueError) as error:
         raise damaged(path, error) from error
 

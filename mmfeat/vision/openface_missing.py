@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from mmfeat.errors import ClipError
+from mmfeat.openface_output import DETAILS_SUFFIX, JOURNAL, clips_told, names_a_csv
 from mmfeat.types import StreamStatus
 
-_DETAILS = "_of_details.txt"
-_CSV_LINE = "Output csv:"  # in the details of every run that began a csv
-_JOURNAL = "run-openface.jsonl"
 _N_FOLDER_UP = 8
 
 
@@ -22,7 +19,7 @@ def missing_csv(path: Path) -> ClipError:
     The details file beside it tells whether OpenFace began a csv: its multi-face tool begins none where it meets no
     face. Else the journal of ``run-openface``, in the folder or above it, tells what became of the clip.
     """
-    details = path.with_name(path.stem + _DETAILS)
+    details = path.with_name(path.stem + DETAILS_SUFFIX)
     if details.is_file() and not names_a_csv(details):
         return ClipError(
             f"{path}: expected a face, OpenFace wrote {details.name} and no csv, as its multi-face tool does where it "
@@ -37,23 +34,15 @@ def missing_csv(path: Path) -> ClipError:
     )
 
 
-def names_a_csv(details: Path) -> bool:
-    """Return whether the details of a run say that it began a csv."""
-    try:
-        return _CSV_LINE in details.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-
-
 def _told_by_journal(path: Path) -> ClipError | None:
     """Return what ``run-openface`` says of a clip."""
     for folder in list(path.parents)[:_N_FOLDER_UP]:
-        journal = folder / _JOURNAL
+        journal = folder / JOURNAL
         if not journal.is_file():
             continue
         clip_id = path.relative_to(folder).with_suffix("").as_posix()
         status, reason = _records(journal, journal.stat().st_mtime_ns).get(clip_id, ("", ""))
-        if status in ("", "ok"):
+        if status == "ok" or status.upper() not in StreamStatus.__members__:
             return None
         return ClipError(f"{path}: expected an OpenFace csv, the run failed: {reason}", StreamStatus[status.upper()])
     return None
@@ -61,15 +50,5 @@ def _told_by_journal(path: Path) -> ClipError | None:
 
 @functools.lru_cache(maxsize=4)
 def _records(journal: Path, _mtime_ns: int) -> Mapping[str, tuple[str, str]]:
-    """Return the last status and reason of every clip in a journal."""
-    known = StreamStatus.__members__
-    records: dict[str, tuple[str, str]] = {}
-    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-            status = str(record["status"])
-            if status.upper() in known:
-                records[str(record["clip_id"])] = status, str(record.get("reason", ""))
-        except (ValueError, KeyError, TypeError):
-            continue  # a line that was not written to its end
-    return records
+    """Return what a journal tells; many clips ask the same one."""
+    return clips_told(journal)

@@ -10,13 +10,14 @@ from typing import Any
 
 from mmfeat.clip_jobs import JobResult
 from mmfeat.errors import ConfigError
+from mmfeat.openface_output import DETAILS_SUFFIX
 from mmfeat.types import StreamStatus
 from mmfeat.vision.columns import flags_for, select_columns
 from mmfeat.vision.leftovers import note_container
 from mmfeat.vision.openface_tool import OpenFaceTool, thread_limits
 from mmfeat.vision.tool_process import ProcessEnd, ToolProcesses
 
-CSV_SUFFIX, DETAILS_SUFFIX = ".csv", "_of_details.txt"
+CSV_SUFFIX = ".csv"
 
 
 @dataclass(frozen=True, kw_only=True)

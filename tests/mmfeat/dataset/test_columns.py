@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, strategies
 
 import mmfeat.dataset.columns as columns
-from mmfeat.dataset.columns import ColumnReader, SizeReader, blocks, clip_runs, copy_rows, n_block, same_rows, united
+from mmfeat.dataset.column import open_column
+from mmfeat.dataset.columns import SizeReader, blocks, clip_runs, copy_rows, n_block, same_rows, united
 from mmfeat.errors import SchemaError
 
 
@@ -55,24 +56,24 @@ def test_all_clips_in_order_are_one_run():
 def test_rows_are_the_same_however_they_are_stored(file, name, block_bytes, monkeypatch):
     monkeypatch.setattr(columns, "_BLOCK_BYTES", block_bytes)
     runs = united(np.array([90, 3, 10, 10, 0]), np.array([100, 10, 10, 20, 1]))
-    with ColumnReader(file[name]) as reader:
+    with open_column(file[name]) as reader:
         assert read(reader, runs).tolist() == file[name][:][[*range(90, 100), *range(3, 20), 0]].tolist()
         assert n_block(reader, runs) == len(list(blocks(reader, runs)))
 
 
 def test_a_plain_column_is_read_past_hdf5(file, monkeypatch):
-    with ColumnReader(file["plain"]) as reader:
+    with open_column(file["plain"]) as reader:
         monkeypatch.setattr(reader, "_dataset", None)
         assert read(reader, united(np.array([5]), np.array([7]))).tolist() == [[15, 16, 17], [18, 19, 20]]
 
 
 def test_sizes_are_the_distances_between_offsets(file):
-    with ColumnReader(file["ends"]) as ends:
+    with open_column(file["ends"]) as ends:
         assert read(SizeReader(ends), united(np.array([50, 0]), np.array([52, 3]))).tolist() == [51, 52, 1, 2, 3]
 
 
 def test_rows_are_written_where_they_belong(file, tmp_path):
-    with h5py.File(tmp_path / "b.h5", "w") as other, ColumnReader(file["plain"]) as reader:
+    with h5py.File(tmp_path / "b.h5", "w") as other, open_column(file["plain"]) as reader:
         target = other.create_dataset("rows", shape=(6, 3), dtype="f4")
         sizes = list(copy_rows(reader, united(np.array([9, 1]), np.array([10, 3])), target, 2))
         assert (sum(sizes), target[:, 0].tolist()) == (3, [0, 0, 27, 3, 6, 0])
@@ -80,7 +81,7 @@ def test_rows_are_written_where_they_belong(file, tmp_path):
 
 def test_selections_are_compared_by_value(file):
     one, other = united(np.array([0]), np.array([9])), united(np.array([1]), np.array([10]))
-    with ColumnReader(file["plain"]) as plain, ColumnReader(file["chunked"]) as chunked:
+    with open_column(file["plain"]) as plain, open_column(file["chunked"]) as chunked:
         assert same_rows(plain, one, chunked, one)
         assert not same_rows(plain, one, chunked, other)
         assert not same_rows(plain, one, chunked, united(np.array([0]), np.array([8])))
@@ -90,7 +91,7 @@ def test_a_file_that_ends_inside_a_column_is_refused(tmp_path):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["rows"] = np.zeros(10_000)
-    with h5py.File(path) as file, ColumnReader(file["rows"]) as reader:
+    with h5py.File(path) as file, open_column(file["rows"]) as reader:
         with path.open("r+b") as handle:
             handle.truncate(path.stat().st_size - 100)
         with pytest.raises(SchemaError, match="expected /rows to be whole, the file ends in it; copy it again"):

@@ -12,18 +12,13 @@ from mmfeat import (
     StreamStatus,
     join_datasets,
     subset_dataset,
-    validate,
 )
 from mmfeat.dataset.assemble import assemble
 from mmfeat.dataset.source import open_source
 from mmfeat.dataset.tables import Part
 from mmfeat.testing import write_example_dataset
 
-
-def sound(path):
-    report = validate(path, level="content")
-    assert report.ok, report.summary()
-    return path
+from .conftest import sound
 
 
 def reordered(path, output, rows):

@@ -34,11 +34,7 @@ from mmfeat.dataset import schema
 from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.testing import write_example_dataset, write_example_manifest, write_example_video
 
-
-def sound(path):
-    report = validate(path, level="content")
-    assert report.ok, report.summary()
-    return path
+from .conftest import sound
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -21,14 +21,9 @@ from mmfeat import (
     Split,
     SplitConfig,
     split_dataset,
-    validate,
 )
 
-
-def sound(path):
-    report = validate(path, level="content")
-    assert report.ok, report.summary()
-    return path
+from .conftest import sound
 
 
 def parts_of(path, scheme):

@@ -11,15 +11,10 @@ from mmfeat import (
     merge_datasets,
     read_ids,
     subset_dataset,
-    validate,
 )
 from mmfeat.testing import write_example_dataset
 
-
-def sound(path):
-    report = validate(path, level="content")
-    assert report.ok, report.summary()
-    return path
+from .conftest import sound
 
 
 @pytest.fixture(scope="module")
