@@ -60,7 +60,7 @@ ALLOWED = {
     "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config"},
     "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.retry"},
     "mmfeat.retry": FLOOR_0 | LANDING | FLOOR_1,
-    "mmfeat.convert": FLOOR_0 | FLOOR_1,
+    "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1,
     "mmfeat_schemas": set(),

@@ -97,7 +97,8 @@ READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 
 
 
 def _place_in_file(dataset: h5py.Dataset) -> int | None:
-    """Return the byte at which a dataset begins; None where it lies in pieces or elsewhere, or is text."""
-    plain = dataset.chunks is None and not dataset.is_virtual and not dataset.external and dataset.dtype.kind != "O"
+    """Return the byte at which a dataset begins; None where it lies in pieces or elsewhere, is text, or in another byte order."""
+    is_number = dataset.dtype.kind != "O" and dataset.dtype.isnative
+    plain = is_number and dataset.chunks is None and not dataset.is_virtual and not dataset.external
     offset = dataset.id.get_offset() if plain else None
     return None if offset is None or not hasattr(os, "preadv") else int(offset)

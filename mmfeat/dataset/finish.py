@@ -11,7 +11,7 @@ import h5py
 
 from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.dataset.in_place import LIBVER
-from mmfeat.dataset.part import sweep_finished
+from mmfeat.dataset.part import mark_finished, sweep_finished
 from mmfeat.errors import InputError, OutputExistsError
 from mmfeat.types import Track, untracked
 
@@ -52,33 +52,42 @@ def unfinished_file(
     unfinished = folder / UNFINISHED
     if mode == "w":
         h5py.File(unfinished, "w", libver=LIBVER).close()
-    _reserve(unfinished, n_byte)
+    reserve_space(unfinished, n_byte)
     with h5py.File(unfinished, "r+", libver=LIBVER) as file:
         yield file
         file.attrs["content_sha256"] = content_sha256(file, track)
-    flush_file(unfinished)
-    unfinished.replace(output)
-    flush_folder(output.parent)
+    put_in_place(unfinished, output)
 
 
-def _reserve(path: Path, n_byte: int) -> None:
+def reserve_space(path: Path, n_byte: int, *, start: int = 0) -> None:
     """Take space on the disk for a file that is closed; HDF5 opens it next and cuts off at the end what is too much.
 
     HDF5 cannot close a file that it could not write: the process dies without a word. So the disk is asked first.
+
+    Args:
+        path: the file.
+        n_byte: the space.
+        start: byte at which it begins; what is before may stay a hole.
+
+    Raises:
+        OSError: the disk has no space for ``n_byte``.
     """
     if n_byte and hasattr(os, "posix_fallocate"):
         with path.open("r+b") as handle:
-            os.posix_fallocate(handle.fileno(), 0, n_byte)
+            os.posix_fallocate(handle.fileno(), start, n_byte)
 
 
-def flush_file(path: Path) -> None:
-    """Make the content of a closed file survive a power cut."""
-    with path.open("rb") as handle:
+def put_in_place(unfinished: Path, output: Path) -> None:
+    """Give a whole file of a part folder its name, such that it survives a power cut."""
+    with unfinished.open("rb") as handle:
         os.fsync(handle.fileno())
+    mark_finished(unfinished.parent)
+    unfinished.replace(output)
+    _flush_folder(output.parent)
 
 
-def flush_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, where the system can do that."""
+def _flush_folder(folder: Path) -> None:
+    """Make a new name survive a power cut, where the system can do that."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

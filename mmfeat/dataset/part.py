@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from mmfeat.journal import LOCK, OWNER, cut_lines, lock_folder
 
 FINISHED = "finished"
+PLAN = "plan"
 
 
 class PartFolder:
@@ -59,22 +60,18 @@ class PartFolder:
         self._journal.write("".join(json.dumps(record) + "\n" for record in records))
         self._journal.flush()
 
-    def mark_finished(self) -> None:
-        """Note that the file is about to get its name: whatever is left here then is of no use."""
-        (self.path / FINISHED).touch()
-
     def close(self, *, discard: bool) -> None:
         """Release the folder, and remove it where ``discard`` is true."""
         with suppress(OSError):  # of a full disk: a line that is not whole is cut off by the next run
             self._journal.close()
         if discard:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _remove(self.path)
         self._lock.release()
 
     def _begin(self, fingerprint: Mapping[str, str], keep: Callable[[Mapping[str, Any]], bool]) -> None:
         """Continue the interrupted run of the same build; clear the folder of any other."""
         (self.path / FINISHED).unlink(missing_ok=True)
-        plan = self.path / "plan"
+        plan = self.path / PLAN
         before = _read_plan(plan)
         if before is not None and fingerprint:
             changed = [name for name in fingerprint if before.get(name) != fingerprint[name]]
@@ -82,14 +79,9 @@ class PartFolder:
                 cut_lines(self._journal_path, keep)
                 return
             self.restart_reason = " and ".join(changed)
-        self._clear()
+        _clear(self.path)
         plan.write_text(json.dumps(fingerprint), encoding="utf-8")
         self._journal_path.touch()
-
-    def _clear(self) -> None:
-        for item in self.path.iterdir():
-            if item.name not in (LOCK, OWNER):
-                item.unlink()
 
 
 def part_path(output: Path) -> Path:
@@ -97,13 +89,31 @@ def part_path(output: Path) -> Path:
     return output.with_name(output.name + ".part")
 
 
+def mark_finished(folder: Path) -> None:
+    """Note that the file is about to get its name: whatever is left in its part folder then is of no use."""
+    (folder / FINISHED).touch()
+
+
 def sweep_finished(output: Path) -> None:
     """Remove what a run left that was killed after its file had got its name."""
     folder = part_path(output)
-    if (folder / FINISHED).exists():
+    if (folder / FINISHED).exists() or (folder.exists() and not (folder / PLAN).exists()):
         lock = lock_folder(folder, output)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         lock.release()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a part folder; at a kill it still says that it is of no use, by its mark or by having no plan."""
+    with suppress(OSError):
+        _clear(folder, keep=(LOCK, OWNER, FINISHED))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(folder: Path, keep: Container[str] = (LOCK, OWNER)) -> None:
+    for item in folder.iterdir():
+        if item.name not in keep:
+            item.unlink()
 
 
 def _read_plan(plan: Path) -> dict[str, str] | None:

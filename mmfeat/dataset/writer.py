@@ -19,7 +19,7 @@ import numpy as np
 from mmfeat.config import config_sha256
 from mmfeat.dataset.clip_table import ClipTable, LabelInfo, put_texts
 from mmfeat.dataset.content_hash import content_sha256
-from mmfeat.dataset.finish import UNFINISHED, check_output, flush_file, flush_folder
+from mmfeat.dataset.finish import UNFINISHED, check_output, put_in_place, reserve_space
 from mmfeat.dataset.flat_file import Compression, FlatFile
 from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.in_place import LIBVER, fill_room, leave_room
@@ -33,6 +33,7 @@ from mmfeat.types import ClipEntry, ClipFeatures, StreamFailure, StreamInfo, Str
 
 _MOST_WAITING_BYTES = 1 << 20
 _LONGEST_WAIT_S = 0.1
+_BYTES_PER_CLIP, _BYTES_OF_HEADS = 512, 1 << 20  # generous: what HDF5 adds to texts, and to groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,11 +220,7 @@ class DatasetWriter:
 
     def _finish(self) -> None:
         """Assemble the file in the part folder, flush it to disk and rename it."""
-        unfinished = self._assemble()
-        flush_file(unfinished)
-        self._part.mark_finished()
-        unfinished.replace(self.path)
-        flush_folder(self.path.parent)
+        put_in_place(self._assemble(), self.path)
 
     def _assemble(self) -> Path:
         """Return the finished file in the part folder."""
@@ -231,6 +228,8 @@ class DatasetWriter:
         columns = dict(self._columns())
         largest = max(columns, key=lambda path: columns[path].n_byte, default="") if self._compression == "none" else ""
         in_place = leave_room(unfinished, largest, columns.get(largest))
+        n_in_place = columns[largest].n_byte if in_place else 0
+        reserve_space(unfinished, self._largest_size() - n_in_place, start=n_in_place)
         known = {path: file.sha256() for path, file in columns.items()}
         with h5py.File(unfinished, "a", libver=LIBVER) as file:
             self._store_root(file)
@@ -245,6 +244,11 @@ class DatasetWriter:
             fill_room(unfinished, columns[largest])
             unfinished = columns[largest].path
         return unfinished
+
+    def _largest_size(self) -> int:
+        """Return how many bytes the file has at most."""
+        n_byte = sum(path.stat().st_size for path in self._part.path.iterdir())
+        return n_byte + len(self._table) * _BYTES_PER_CLIP + _BYTES_OF_HEADS
 
     def _columns(self) -> Iterator[tuple[str, FlatFile]]:
         """Yield path and content of every dataset that grows in a flat file."""
