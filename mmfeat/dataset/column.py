@@ -97,7 +97,7 @@ READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 
 
 
 def _place_in_file(dataset: h5py.Dataset) -> int | None:
-    """Return the byte at which a dataset begins; None where it lies in pieces or elsewhere, is text, or in another byte order."""
+    """Return the byte at which a dataset begins; None where it is text, or in pieces, or elsewhere, or swapped."""
     is_number = dataset.dtype.kind != "O" and dataset.dtype.isnative
     plain = is_number and dataset.chunks is None and not dataset.is_virtual and not dataset.external
     offset = dataset.id.get_offset() if plain else None

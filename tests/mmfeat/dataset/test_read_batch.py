@@ -192,7 +192,7 @@ def test_a_file_that_is_cut_off_while_it_is_open_is_one_clear_error(example_copy
     with DatasetReader(example_copy) as reader:
         reader.read("vision", 0)
         os.truncate(example_copy, 4000)
-        with pytest.raises(SchemaError, match=r"copy.h5: expected /streams/vision/values to be whole, the file ends in it"):
+        with pytest.raises(SchemaError, match=r"copy.h5: expected /streams/\w+/\w+ to be whole, the file ends"):
             reader.read_batch("vision", range(N_CLIP))
 
 
