@@ -49,6 +49,7 @@ from .convert import (
     load_pickle as load_pickle,
 )
 from .dataset import (
+    Compression as Compression,
     CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
@@ -77,6 +78,7 @@ from .errors import (
     OutputExistsError as OutputExistsError,
     PluginError as PluginError,
     SchemaError as SchemaError,
+    StorageError as StorageError,
 )
 from .extract import (
     extract_clip as extract_clip,

@@ -24,6 +24,7 @@ LANDING = {
     "mmfeat.openface_output",
     "mmfeat.reports",
     "mmfeat.run_folder",
+    "mmfeat.stamps",
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
@@ -57,7 +58,8 @@ ALLOWED = {
     **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
     "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config"},
-    "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
+    "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.retry"},
+    "mmfeat.retry": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1,
