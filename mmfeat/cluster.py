@@ -138,6 +138,8 @@ class _Window:
 
     def size(self) -> int:
         """Return how many clips may be on the cluster; workers are counted again now and then."""
+        if self._client.status in ("closing", "closed"):  # by itself, when it could not connect again
+            raise self._lost()
         if time.monotonic() - self._counted_s > _LOOK_S:
             self._n_clip = max(_CLIPS_PER_THREAD * self._n_thread(), 1)
             self._counted_s = time.monotonic()
@@ -157,7 +159,7 @@ class _Window:
                 if alone_since_s is not None and time.monotonic() - alone_since_s > NO_WORKER_TIMEOUT_S:
                     message = f"{self._scheduler}: expected workers, the last one is gone; start some and {_AGAIN}"
                     raise ClusterError(message) from None
-            except CancelledError:
+            except (CancelledError, OSError):
                 raise self._lost() from None
             except KilledWorker as error:
                 message = f"{self._scheduler}: {error.allowed_failures + 1} worker(s) died over clip {entry.clip_id!r}"
@@ -170,7 +172,7 @@ class _Window:
     def _n_thread(self) -> int:
         try:
             return sum(self._client.nthreads().values())
-        except (OSError, ValueError):  # ValueError: the client has closed itself
+        except OSError:
             raise self._lost() from None
 
     def _lost(self) -> ClusterError:
