@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmfeat.dataset.column import Column
+from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, Float64Array, StreamInfo
 
@@ -60,10 +61,18 @@ class OpenStream:
 
     @classmethod
     def of(cls, group: h5py.Group, info: StreamInfo, descriptor: int) -> Self:
-        """Return the columns of a group; ``descriptor`` is the open file for direct reads, -1 for none."""
+        """Return the columns of a group; ``descriptor`` is the open file for direct reads, -1 for none.
+
+        Raises:
+            SchemaError: the offsets name frames that are not there.
+        """
+        offsets = group["offsets"][:]
+        if offsets.size and (offsets[0] < 0 or offsets[-1] > len(group["valid"]) or (np.diff(offsets) < 0).any()):
+            expected = f"expected {group.name}/offsets to rise from 0 to its {len(group['valid'])} frames"
+            raise SchemaError(f"{group.file.filename}: {expected}; copy it again, or mmfeat validate it")
         return cls(
             info=info,
-            offsets=group["offsets"][:],
+            offsets=offsets,
             start_s=float(group.attrs.get("start_s", 0.0)),
             columns={name: Column(group[name], descriptor) for name in _COLUMNS if name in group},
         )
