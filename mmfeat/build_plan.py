@@ -118,6 +118,8 @@ def restart_notes(output: Path, plan_changed: str, clip_changed: str, n_done: in
 
 
 def _facts(info: StreamInfo) -> dict[str, Any]:
-    """Return what has to be equal where streams of one name are, by the names that messages use."""
-    columns = {} if info.codec else {"columns": list(info.feature_names)}
-    return {**info.config, **columns, "extractor": f"{info.extractor} {info.extractor_version}"}
+    """Return what has to be equal where streams of one name are, by the names that messages use.
+
+    The columns follow from the settings, in whose place a list of hundreds would only be hard to read.
+    """
+    return {**info.config, "extractor": f"{info.extractor} {info.extractor_version}"}

@@ -58,7 +58,7 @@ def extract_on_cluster(
         waiting: deque[tuple[ClipEntry, Future[ClipFeatures]]] = deque()
         remaining = iter(entries)
         while True:
-            for entry in islice(remaining, window.size() - len(waiting)):
+            for entry in islice(remaining, max(window.size() - len(waiting), 0)):  # fewer where a worker went
                 future = client.submit(extract_there, entry, config, folder, dict(versions), pure=False)
                 waiting.append((entry, future))
             if not waiting:

@@ -275,6 +275,13 @@ def test_a_worker_that_does_not_see_the_files_is_refused(entries, config, thread
         build_dataset(entries, out, config, scheduler=threads.scheduler_address)
 
 
+def test_work_goes_on_when_the_cluster_gets_smaller(entries, config, whole, threads, out, monkeypatch):
+    monkeypatch.setattr(mmfeat.cluster, "_LOOK_S", 0.01)
+    shrink = at_clip(5, lambda: monkeypatch.setattr(mmfeat.cluster, "_CLIPS_PER_THREAD", 1))
+    build_dataset(entries, out, config, scheduler=threads.scheduler_address, track=shrink)
+    assert content(out) == whole
+
+
 def test_results_wait_on_the_cluster_and_not_here(entries, config, threads, out, monkeypatch):
     """A first clip that takes long does not draw all others in behind it."""
     extracted = []
