@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 20.0
 NO_WORKER_TIMEOUT_S = 120.0  # a batch system may take its time to start one
 _LOOK_S = 1.0
+_TRANSFER_TIMEOUT_S = 300.0  # of one result, once it is there
 _CLIPS_PER_THREAD = 4  # some wait at the workers, so that none stands idle
 _AGAIN = "run the same command again, it goes on from what was done"
 
@@ -147,12 +148,14 @@ class _Window:
 
     def result(self, entry: ClipEntry, future: Future[ClipFeatures]) -> ClipFeatures:
         """Wait for a clip."""
-        from distributed import CancelledError, KilledWorker
+        from distributed import CancelledError, KilledWorker, wait
 
         alone_since_s = None
         while True:
             try:
-                clip: ClipFeatures = future.result(timeout=_LOOK_S)
+                with self._client.as_current():
+                    wait([future], timeout=_LOOK_S)
+                clip: ClipFeatures = future.result(timeout=_TRANSFER_TIMEOUT_S)
                 return clip
             except TimeoutError:
                 alone_since_s = None if self._n_thread() else alone_since_s or time.monotonic()
