@@ -12,6 +12,8 @@ from .options import (
     ANY_PATH,
     FAILED_CLIPS,
     FILE,
+    BuildOptions,
+    build_options,
     clip_progress,
     compression_option,
     config_option,
@@ -22,12 +24,9 @@ from .options import (
     given_clips,
     groups_option,
     include_option,
-    jobs_option,
     json_option,
     origin,
     out_option,
-    overwrite_option,
-    retry_option,
     set_option,
     show_report,
 )
@@ -56,9 +55,7 @@ preset_option = click.option(
 @set_option
 @engine_option
 @compression_option
-@jobs_option
-@overwrite_option
-@retry_option
+@build_options
 def build(
     manifest: Path,
     output: Path,
@@ -70,11 +67,9 @@ def build(
     overrides: tuple[str, ...],
     engine: str,
     compression: Compression,
-    n_jobs: int,
     *,
     frames: bool,
-    overwrite: bool,
-    retry_failed: bool,
+    how: BuildOptions,
 ) -> None:
     """Extract the features of every clip in MANIFEST into one dataset file.
 
@@ -95,9 +90,7 @@ def build(
         read_manifest(manifest),
         output,
         config,
-        n_jobs,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
+        how,
         compression=compression,
     )
 
@@ -113,11 +106,9 @@ def build(
 @exclude_option
 @engine_option
 @compression_option
-@jobs_option
+@build_options
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @json_option
-@overwrite_option
-@retry_option
 def extract_audio(
     paths: tuple[Path, ...],
     output: Path,
@@ -129,12 +120,10 @@ def extract_audio(
     exclude: tuple[str, ...],
     engine: str,
     compression: Compression,
-    n_jobs: int,
     *,
     dry_run: bool,
     as_json: bool,
-    overwrite: bool,
-    retry_failed: bool,
+    how: BuildOptions,
 ) -> None:
     """Extract log-F0, MFCC and CQT chroma of sound and video files into a dataset file.
 
@@ -152,15 +141,13 @@ def extract_audio(
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings)
     entries = given_clips(paths, manifest, AUDIO_SUFFIXES, column="audio", include=include, exclude=exclude)
     if dry_run:
-        click.echo(_plan(entries, output, config))
+        click.echo(_plan(entries if how.shard is None else how.shard.of(entries), output, config))
         return
     run_build(
         entries,
         output,
         config,
-        n_jobs,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
+        how,
         compression=compression,
         as_json=as_json,
     )
@@ -199,10 +186,8 @@ def run_build(
     entries: Sequence[ClipEntry],
     output: Path,
     config: BuildConfig,
-    n_jobs: int,
+    how: BuildOptions,
     *,
-    overwrite: bool,
-    retry_failed: bool,
     compression: Compression = "none",
     as_json: bool = False,
     preview: Path | None = None,
@@ -210,22 +195,22 @@ def run_build(
     """Build, draw a contact sheet where one is wanted, print the report, and end with 1 where clips failed."""
     from mmfeat import build_dataset, write_contact_sheet
 
-    if overwrite and retry_failed:
-        raise click.UsageError("expected --overwrite or --retry-failed, one of the two")
     report = build_dataset(
         entries,
         output,
         config,
-        n_jobs=n_jobs,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
+        n_jobs=how.n_jobs,
+        scheduler=how.scheduler,
+        shard=how.shard,
+        overwrite=how.overwrite,
+        retry_failed=how.retry_failed,
         compression=compression,
         track=clip_progress,
         origin=origin(),
     )
     show_report(report, as_json=as_json)
     if preview is not None:
-        n_row = write_contact_sheet(output, preview, overwrite=overwrite)
+        n_row = write_contact_sheet(output, preview, overwrite=how.overwrite)
         click.echo(f"{preview}: {n_row} clips", err=as_json)
     if report.failures:
         click.get_current_context().exit(FAILED_CLIPS)

@@ -13,13 +13,12 @@ from .options import (
     ANY_PATH,
     FILE,
     FOLDER,
+    BuildOptions,
+    build_options,
     face_option,
     given_clips,
-    jobs_option,
     json_option,
     out_option,
-    overwrite_option,
-    retry_option,
 )
 
 if TYPE_CHECKING:
@@ -49,10 +48,8 @@ if TYPE_CHECKING:
 @click.option("--include", multiple=True, metavar="GLOB", help="Of folders take only files that match.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match.")
 @click.option("--preview", type=FILE, default=None, help="Draw some clips on a contact sheet (png or jpg) to look at.")
-@jobs_option
+@build_options
 @json_option
-@overwrite_option
-@retry_option
 def extract_frames(
     paths: tuple[Path, ...],
     output: Path,
@@ -68,11 +65,9 @@ def extract_frames(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     preview: Path | None,
-    n_jobs: int,
     *,
     as_json: bool,
-    overwrite: bool,
-    retry_failed: bool,
+    how: BuildOptions,
 ) -> None:
     """Extract frames of videos as JPEG files into a dataset file.
 
@@ -101,16 +96,14 @@ def extract_frames(
     if crop == "face" and not any(entry.openface for entry in entries):
         raise click.UsageError("--crop face needs --openface, or a manifest with the column openface")
     if preview is not None:
-        check_preview_path(preview, overwrite=overwrite)
+        check_preview_path(preview, overwrite=how.overwrite)
     faces = OpenFaceConfig() if face is None else OpenFaceConfig(face=face)
     config = BuildConfig(frames=frames, openface=faces, streams=("frames",))
     run_build(
         entries,
         output,
         config,
-        n_jobs,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
+        how,
         as_json=as_json,
         preview=preview,
     )

@@ -77,7 +77,7 @@ def _table(presets: dict[str, dict[str, Any]]) -> str:
 @click.argument("file", type=FILE)
 @json_option
 def describe(file: Path, *, as_json: bool) -> None:
-    """Print what is in FILE: clips, durations, splits, labels, streams, failures.
+    """Print what is in FILE: clips, durations, splits, labels, streams, words, provenance, failures.
 
     \b
     Example:

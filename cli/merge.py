@@ -23,7 +23,9 @@ from .options import (
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @out_option
 @click.option(
-    "--allow-missing", is_flag=True, help="A stream that a file does not have is 'not requested' for its clips."
+    "--allow-missing",
+    is_flag=True,
+    help="Take a stream that a file does not have as 'not requested', and go without shards that are not given.",
 )
 @no_verify_option
 @json_option
@@ -34,7 +36,7 @@ def merge(
     """Unite dataset FILES that have the same streams and different clips, such as the shards of a build.
 
     The order is that of the FILES, then of their clips. Every difference between the streams and every clip that
-    stands twice is listed.
+    stands twice is listed, and so is every shard of a build that is not given.
 
     \b
     Example:

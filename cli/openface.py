@@ -11,6 +11,8 @@ from .build import openface_settings, run_build
 from .options import (
     ANY_PATH,
     FILE,
+    BuildOptions,
+    build_options,
     compression_option,
     exclude_option,
     face_option,
@@ -18,11 +20,8 @@ from .options import (
     given_clips,
     groups_option,
     include_option,
-    jobs_option,
     json_option,
     out_option,
-    overwrite_option,
-    retry_option,
 )
 
 if TYPE_CHECKING:
@@ -40,10 +39,8 @@ if TYPE_CHECKING:
 @include_option
 @exclude_option
 @compression_option
-@jobs_option
+@build_options
 @json_option
-@overwrite_option
-@retry_option
 def parse_openface(
     paths: tuple[Path, ...],
     output: Path,
@@ -55,11 +52,9 @@ def parse_openface(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     compression: Compression,
-    n_jobs: int,
     *,
     as_json: bool,
-    overwrite: bool,
-    retry_failed: bool,
+    how: BuildOptions,
 ) -> None:
     """Read CSV files of OpenFace by column name into a dataset file.
 
@@ -83,9 +78,7 @@ def parse_openface(
         entries,
         output,
         config,
-        n_jobs,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
+        how,
         compression=compression,
         as_json=as_json,
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from mmfeat import ClipEntry, ClipFeatures
+    from mmfeat import ClipEntry, ClipFeatures, Shard
 
 Item = TypeVar("Item")
 
@@ -51,6 +53,15 @@ jobs_option = click.option(
     show_default=True,
     help="Worker processes.",
 )
+scheduler_option = click.option(
+    "--scheduler",
+    default=None,
+    metavar="ADDRESS",
+    help="Work on a dask cluster, tcp://HOST:PORT, whose workers see the same files.",
+)
+shard_option = click.option(
+    "--shard", "shard_name", default=None, metavar="I/N", help="Build the I-th of N parts alone; merge unites them."
+)
 include_option = click.option("--include", multiple=True, metavar="GLOB", help="Of folders take only files that match.")
 exclude_option = click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match.")
 groups_option = click.option(
@@ -83,6 +94,57 @@ scheme_option = click.option(
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps: where to compute."
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """How a dataset file is built, whatever is in it."""
+
+    n_jobs: int
+    scheduler: str | None
+    shard: Shard | None
+    overwrite: bool
+    retry_failed: bool
+
+
+def build_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of every build, as the one argument ``how``."""
+
+    @functools.wraps(command)
+    def bundled(
+        *args: Any,
+        n_jobs: int,
+        scheduler: str | None,
+        shard_name: str | None,
+        overwrite: bool,
+        retry_failed: bool,
+        **kwargs: Any,
+    ) -> None:
+        if overwrite and retry_failed:
+            raise click.UsageError("expected --overwrite or --retry-failed, one of the two")
+        if scheduler is not None and n_jobs != 1:
+            raise click.UsageError("expected --scheduler or --num-jobs, one of the two: a cluster has its own workers")
+        how = BuildOptions(
+            n_jobs=n_jobs,
+            scheduler=scheduler,
+            shard=None if shard_name is None else _shard(shard_name),
+            overwrite=overwrite,
+            retry_failed=retry_failed,
+        )
+        command(*args, how=how, **kwargs)
+
+    for option in (retry_option, overwrite_option, shard_option, scheduler_option, jobs_option):
+        bundled = option(bundled)
+    return bundled
+
+
+def _shard(name: str) -> Shard:
+    from mmfeat import ConfigError, Shard
+
+    try:
+        return Shard.parse(name)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def origin() -> dict[str, Any]:

@@ -70,6 +70,7 @@ from .dataset import (
 )
 from .errors import (
     ClipError as ClipError,
+    ClusterError as ClusterError,
     ConfigError as ConfigError,
     InputError as InputError,
     ManifestError as ManifestError,
@@ -94,6 +95,7 @@ from .preview import (
     check_preview_path as check_preview_path,
     write_contact_sheet as write_contact_sheet,
 )
+from .shards import Shard as Shard
 from .types import (
     BoolArray as BoolArray,
     ClipEntry as ClipEntry,

@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mmfeat.audio import audio_stream_info, engine_for, prepare_engine
 from mmfeat.build_config import BuildConfig
-from mmfeat.config import config_sha256, config_to_dict
+from mmfeat.build_plan import SameClips, content_versions, fingerprint, restart_notes, what_exists
+from mmfeat.cluster import extract_on_cluster
+from mmfeat.config import config_to_dict
 from mmfeat.dataset import Compression, DatasetInfo, DatasetWriter, LabelInfo
-from mmfeat.errors import InputError, list_faults
+from mmfeat.errors import InputError, OutputExistsError, list_faults
 from mmfeat.extract import extract_clip, frames_config
 from mmfeat.reports import failure_rows, with_lists
 from mmfeat.retry import FinishedClips
-from mmfeat.stamps import changed_source
+from mmfeat.shards import Shard
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
@@ -31,10 +32,10 @@ from mmfeat.types import (
     Track,
     untracked,
 )
+from mmfeat.versions import versions_of
 from mmfeat.vision import fit_to_files, frame_stream_info, openface_stream_info, prepare_loader
 
 _MAX_THREADS = 4
-_CONTENT_VERSIONS = ("mmfeat", "librosa", "numpy", "soxr")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,8 @@ def build_dataset(
     *,
     info: DatasetInfo | None = None,
     n_jobs: int = 1,
+    scheduler: str | None = None,
+    shard: Shard | None = None,
     overwrite: bool = False,
     retry_failed: bool = False,
     compression: Compression = "none",
@@ -99,14 +102,17 @@ def build_dataset(
     A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
     there is an OpenFace path, ``frames`` where there is a video path and the settings have frames. A stream that
     fails is recorded with its reason and the clip keeps its row. The
-    content does not depend on ``n_jobs``.
+    content does not depend on ``n_jobs`` or ``scheduler``.
 
     Args:
         entries: the clips, in the order of the file.
         output: the file to make; it appears whole or not at all.
         config: settings of the streams.
         info: attributes of the dataset; named after the file where None.
-        n_jobs: worker processes.
+        n_jobs: worker processes on this machine.
+        scheduler: address of a dask.distributed scheduler, ``tcp://HOST:PORT``, whose workers take the place of those
+            of this machine; they must see the same files and have the same versions.
+        shard: build this part of the clips alone; ``merge_datasets`` unites all parts to what one build would be.
         overwrite: replace an existing file.
         retry_failed: of an existing file try only those clips again in which a stream failed, and clips that are new;
             the others are kept without a look at their files.
@@ -115,43 +121,36 @@ def build_dataset(
         origin: what the provenance event says about where the clips come from.
 
     Raises:
-        InputError: no clips; or nothing but failures, so that the file would hold no data.
+        InputError: no clips, or fewer than shards; or nothing but failures, so that the file would hold no data.
         OutputExistsError: the file exists, and neither ``overwrite`` nor ``retry_failed`` is true.
+        ClusterError: there is no scheduler or no worker, or they are gone; what was done is kept.
+        MissingExtraError: ``scheduler`` is given, and dask.distributed is not installed.
     """
     output = Path(output)
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
-    config, notes = _fitted(config or BuildConfig(), entries)
-    started = datetime.now(UTC)
-    streams, same = _stream_infos(entries, config), _SameClips(entries)
-    labels = [LabelInfo(name=name) for name in _names(entry.labels for entry in entries)]
-    with _finished(output, entries, streams, retry_failed=retry_failed) as finished:
-        writer = DatasetWriter(
-            output,
-            info=info or DatasetInfo(name=output.stem),
-            streams=streams,
-            labels=labels,
-            schemes=_names(entry.splits for entry in entries),
-            compression=compression,
-            overwrite=overwrite or finished is not None,
-            fingerprint=_fingerprint(streams, config, finished),
-            keep=same,
-        )
+    plan = _planned(entries, config or BuildConfig(), shard)
+    started, same, notes = datetime.now(UTC), SameClips(plan.entries), list(plan.notes)
+    with _finished(output, plan, retry_failed=retry_failed) as finished:
+        writer = _writer(output, plan, info, compression, same, finished, overwrite=overwrite)
         with writer:
-            n_done = writer.restore(entries)
-            notes += _restart_notes(output, writer.restart_reason, same.reason, n_done)
-            clips = _clips(entries[n_done:], config, n_jobs, finished)
-            for clip in track(clips, len(entries) - n_done, "clips"):
-                writer.write(clip)
+            n_done = writer.restore(plan.entries)
+            notes += restart_notes(output, writer.restart_reason, same.reason, n_done)
+            extract = partial(_extract_all, plan=plan, n_jobs=n_jobs, scheduler=scheduler)
+            with closing(_clips(plan.entries[n_done:], extract, finished)) as clips:
+                for clip in track(clips, len(plan.entries) - n_done, "clips"):
+                    writer.write(clip)
             failures, n_ok = writer.failures, writer.n_ok
             notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
-            _refuse_an_empty_dataset(entries, n_ok, failures)
+            if shard is None:  # of a shard all clips may fail
+                _refuse_an_empty_dataset(plan.entries, n_ok, failures)
             for event in () if finished is None else finished.reader.events():
                 writer.add_event(event)
-            writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
+            shard_of = {} if shard is None else {"shard": shard.event(len(entries))}
+            writer.add_event({**_event(plan, started, failures), **shard_of, **(origin or {}), "notes": notes})
     return BuildReport(
         path=output,
-        n_clip=len(entries),
+        n_clip=len(plan.entries),
         n_ok=n_ok,
         failures=failures,
         n_continued=n_done,
@@ -160,18 +159,75 @@ def build_dataset(
     )
 
 
-def _finished(
-    output: Path, entries: Sequence[ClipEntry], streams: Sequence[StreamInfo], *, retry_failed: bool
-) -> AbstractContextManager[FinishedClips | None]:
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What is built; of a shard its own clips, and the streams, labels and schemes of all shards."""
+
+    entries: Sequence[ClipEntry]
+    config: BuildConfig
+    streams: Sequence[StreamInfo]
+    labels: Sequence[LabelInfo]
+    schemes: Sequence[str]
+    versions: Mapping[str, str]
+    notes: Sequence[str]
+
+
+def _planned(entries: Sequence[ClipEntry], config: BuildConfig, shard: Shard | None) -> _Plan:
+    config, notes = _fitted(config, entries)
+    streams = _stream_infos(entries, config)
+    return _Plan(
+        entries=entries if shard is None else shard.of(entries),
+        config=config,
+        streams=streams,
+        labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
+        schemes=_names(entry.splits for entry in entries),
+        versions=content_versions(streams, config),
+        notes=notes,
+    )
+
+
+def _finished(output: Path, plan: _Plan, *, retry_failed: bool) -> AbstractContextManager[FinishedClips | None]:
     """Give the clips of an existing file that are kept; None where all are extracted."""
-    return FinishedClips(output, entries, streams) if retry_failed and output.exists() else nullcontext()
+    if not (retry_failed and output.exists()):
+        return nullcontext()
+    return FinishedClips(output, plan.entries, plan.streams, plan.versions)
+
+
+def _writer(
+    output: Path,
+    plan: _Plan,
+    info: DatasetInfo | None,
+    compression: Compression,
+    keep: SameClips,
+    finished: FinishedClips | None,
+    *,
+    overwrite: bool,
+) -> DatasetWriter:
+    """Return the writer of a build; an output that is there already is refused with what it is."""
+    kept = "" if finished is None else finished.reader.attributes["content_sha256"]
+    try:
+        return DatasetWriter(
+            output,
+            info=info or DatasetInfo(name=output.stem),
+            streams=plan.streams,
+            labels=plan.labels,
+            schemes=plan.schemes,
+            compression=compression,
+            overwrite=overwrite or finished is not None,
+            fingerprint=fingerprint(plan.streams, plan.config, plan.versions, kept),
+            keep=keep,
+        )
+    except OutputExistsError as error:
+        found = what_exists(output, plan.streams, plan.versions, [entry.clip_id for entry in plan.entries])
+        raise OutputExistsError(output, found) from error
 
 
 def _clips(
-    entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int, finished: FinishedClips | None
-) -> Iterator[ClipFeatures]:
+    entries: Sequence[ClipEntry],
+    extract: Callable[[Sequence[ClipEntry]], Generator[ClipFeatures]],
+    finished: FinishedClips | None,
+) -> Generator[ClipFeatures]:
     """Yield the clips in the order of ``entries``: those that are kept, the others extracted."""
-    extract = partial(_extract_all, config=config, n_jobs=n_jobs)
     return extract(entries) if finished is None else finished.merged(entries, extract)
 
 
@@ -185,8 +241,14 @@ def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildCon
     return replace(config, openface=openface), [note]
 
 
-def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> Iterator[ClipFeatures]:
+def _extract_all(
+    entries: Sequence[ClipEntry], plan: _Plan, n_jobs: int, scheduler: str | None
+) -> Generator[ClipFeatures]:
     """Yield the clips in the order of ``entries``."""
+    config = plan.config
+    if scheduler is not None:
+        yield from extract_on_cluster(entries, config, scheduler, plan.versions)
+        return
     if n_jobs == 1:
         yield from (extract_clip(entry, config) for entry in entries)
         return
@@ -241,70 +303,14 @@ def _refuse_an_empty_dataset(
     raise InputError(list_faults("expected at least one clip that can be read, got none", reasons))
 
 
-def _event(
-    config: BuildConfig,
-    started: datetime,
-    n_clip: int,
-    failures: Sequence[tuple[str, StreamFailure]],
-    origin: Mapping[str, Any],
-) -> dict[str, Any]:
+def _event(plan: _Plan, started: datetime, failures: Sequence[tuple[str, StreamFailure]]) -> dict[str, Any]:
     codes = Counter(f"{failure.stream}:{failure.status.name.lower()}" for _, failure in failures)
     return {
         "action": "build",
-        **origin,
-        "config": config_to_dict(config),
+        "config": config_to_dict(plan.config),
         "start": started.isoformat(timespec="seconds"),
         "end": datetime.now(UTC).isoformat(timespec="seconds"),
-        "n_clip": n_clip,
+        "n_clip": len(plan.entries),
         "failures": dict(codes),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("mmfeat", "librosa", "numpy", "h5py", "soxr")},
-            **_image_versions(config),
-        },
+        "versions": {"python": platform.python_version(), **versions_of(["h5py"]), **plan.versions},
     }
-
-
-def _fingerprint(streams: Sequence[StreamInfo], config: BuildConfig, finished: FinishedClips | None) -> dict[str, str]:
-    """Return hashes of what decides the content of all clips; the files of each are looked at one by one."""
-    versions = {name: version(name) for name in _CONTENT_VERSIONS} | _image_versions(config)
-    return {
-        "settings": config_sha256(config_to_dict(config)),
-        "streams": ", ".join(stream.name for stream in streams),
-        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
-        "finished file": "" if finished is None else finished.reader.attributes["content_sha256"],
-    }
-
-
-class _SameClips:
-    """Tells of the clips of an interrupted build, one by one, whether they are the same; ``reason`` says why not."""
-
-    def __init__(self, entries: Sequence[ClipEntry]) -> None:
-        self.reason = ""
-        self._entries = iter(entries)
-
-    def __call__(self, record: Mapping[str, Any]) -> bool:
-        entry = next(self._entries, None)
-        if entry is None or entry.clip_id != record["clip_id"]:
-            self.reason = f"the clips are others from {record['clip_id']!r} on"
-        else:
-            self.reason = changed_source(entry, record["stamps"])
-        return not self.reason
-
-
-def _restart_notes(output: Path, plan_changed: str, clip_changed: str, n_done: int) -> list[str]:
-    if plan_changed:
-        return [f"{output}: an interrupted build was begun anew: other {plan_changed}"]
-    if clip_changed:
-        return [f"{output}: an interrupted build was continued after {n_done} clips only: {clip_changed}"]
-    return []
-
-
-def _image_versions(config: BuildConfig) -> dict[str, str]:
-    """Return what decoded and encoded the frames, where there are any."""
-    if frames_config(config) is None:
-        return {}
-    import av
-    import cv2
-
-    return {"av": av.__version__, "opencv": cv2.__version__}

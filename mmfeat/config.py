@@ -13,13 +13,15 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from mmfeat.errors import ConfigError, InputError, list_faults
 
 Config = TypeVar("Config")
+_MOST_CHANGES = 3
+_MOST_LETTERS = 80  # of one value in a message
 
 
 def config_from_mapping(config_type: type[Config], mapping: Mapping[str, Any], *, where: str = "") -> Config:
@@ -105,6 +107,38 @@ def config_sha256(config: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a configuration's canonical JSON (sorted keys, no spaces)."""
     canonical = json.dumps(config, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one level, the keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
+
+
+def changed_values(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return a few words for each setting that differs: its name, what it was, what it is."""
+    before, now = flatten(before), flatten(now)
+    return [
+        f"{name} was {_shown(before, name)}, is {_shown(now, name)}"
+        for name in dict.fromkeys([*before, *now])
+        if (name in before, before.get(name)) != (name in now, now.get(name))
+    ]
+
+
+def listed(changes: Sequence[str]) -> str:
+    """Return the first changes in one line, and how many more there are."""
+    more = len(changes) - _MOST_CHANGES
+    return "; ".join([*changes[:_MOST_CHANGES], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _shown(settings: Mapping[str, Any], name: str) -> str:
+    """Return a value for a message, a long one cut."""
+    if name not in settings:
+        return "not set"
+    text = json.dumps(settings[name], ensure_ascii=False)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]} …"
 
 
 def _toml_value(text: str) -> Any:

@@ -8,6 +8,7 @@ MmfeatError                     exit code of the commands
 │   ├── ClipError               3   one stream of one clip could not be read; carries its StreamStatus
 │   └── OutputExistsError       3   the output is there already and overwriting was not asked for
 ├── StorageError                3   the output cannot be written, the disk is full for example; what was done is kept
+├── ClusterError                3   the workers of a cluster cannot do the work or are gone; what was done is kept
 ├── SchemaError                 3   a dataset file breaks a rule of the format
 ├── PluginError                 3   a plugin clashes with another or does not import
 ├── MissingExtraError           4   an optional package is not installed; the message says how to get it
@@ -34,6 +35,7 @@ class MmfeatError(Exception):
     """Base class of every error that the project raises on purpose."""
 
     exit_code: ClassVar[int] = 3
+    keeps_work: ClassVar[bool] = False  # what was written before it came is of use to the next run
 
 
 class ConfigError(MmfeatError):
@@ -76,15 +78,29 @@ class ClipError(InputError):
 
 
 class OutputExistsError(InputError):
-    """The output exists and overwriting was not asked for."""
+    """The output exists and overwriting was not asked for.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the output.
+        found: what is known of it, in a few words.
+    """
+
+    def __init__(self, path: Path, found: str = "") -> None:
         self.path = path
-        super().__init__(f"{path}: expected a new output, but it exists; choose another name or pass --overwrite")
+        it = f"it exists, {found}" if found else "it exists"
+        super().__init__(f"{path}: expected a new output, but {it}; choose another name or pass --overwrite")
 
 
 class StorageError(MmfeatError):
     """The output cannot be written, because the disk is full for example; the next run goes on from what was done."""
+
+    keeps_work = True
+
+
+class ClusterError(MmfeatError):
+    """The workers of a cluster cannot do the work or are gone; the next run goes on from what was done."""
+
+    keeps_work = True
 
 
 class SchemaError(MmfeatError):

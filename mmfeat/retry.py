@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from mmfeat.config import config_sha256
+from mmfeat.build_plan import changes_since
+from mmfeat.config import listed
 from mmfeat.dataset import DatasetReader
 from mmfeat.errors import InputError
 from mmfeat.images import EncodedFrames
@@ -20,15 +22,18 @@ class FinishedClips:
         path: the file.
         entries: the clips of the build.
         streams: the streams of the build.
+        versions: of all that has a say in its values.
 
     Raises:
-        InputError: the file was built with other settings, or has clips, labels, split schemes or words that the build
-            has not.
+        InputError: the file was built with other settings or versions, or has clips, labels, split schemes or words
+            that the build has not.
     """
 
-    def __init__(self, path: Path, entries: Sequence[ClipEntry], streams: Sequence[StreamInfo]) -> None:
+    def __init__(
+        self, path: Path, entries: Sequence[ClipEntry], streams: Sequence[StreamInfo], versions: Mapping[str, str]
+    ) -> None:
         self.reader = DatasetReader(path)
-        self._check_streams(streams)
+        self._check_plan(streams, versions)
         self._check_clips(entries)
         self._check_tables(entries)
         self._sources = self.reader.source_sha256
@@ -45,12 +50,12 @@ class FinishedClips:
         return len(self._index)
 
     def merged(
-        self, entries: Sequence[ClipEntry], extract: Callable[[Sequence[ClipEntry]], Iterator[ClipFeatures]]
-    ) -> Iterator[ClipFeatures]:
+        self, entries: Sequence[ClipEntry], extract: Callable[[Sequence[ClipEntry]], Generator[ClipFeatures]]
+    ) -> Generator[ClipFeatures]:
         """Yield all clips in their order: those of the file, and the others by ``extract``."""
-        extracted = extract([entry for entry in entries if entry.clip_id not in self._index])
-        for entry in entries:
-            yield self._clip(entry) if entry.clip_id in self._index else next(extracted)
+        with closing(extract([entry for entry in entries if entry.clip_id not in self._index])) as extracted:
+            for entry in entries:
+                yield self._clip(entry) if entry.clip_id in self._index else next(extracted)
 
     def _clip(self, entry: ClipEntry) -> ClipFeatures:
         index = self._index[entry.clip_id]
@@ -68,19 +73,14 @@ class FinishedClips:
             stamps=quick_stamps_of(entry),
         )
 
-    def _check_streams(self, streams: Sequence[StreamInfo]) -> None:
+    def _check_plan(self, streams: Sequence[StreamInfo], versions: Mapping[str, str]) -> None:
         self._infos = {name: self.reader.info(name) for name in self.reader.stream_names}
         self._status = {name: self.reader.status(name) for name in self._infos}
-        wanted = {stream.name: stream for stream in streams}
-        changed = [
-            name
-            for name in sorted({*wanted, *self._infos})
-            if name not in wanted or name not in self._infos or _differ(wanted[name], self._infos[name])
-        ]
-        if changed:
+        changes = changes_since(self.reader, streams, versions)
+        if changes:
             raise InputError(
-                f"{self.reader.path}: expected the settings and versions it was built with, those of {changed[0]!r} "
-                "are others; take the same, or build it anew with --overwrite"
+                f"{self.reader.path}: expected the settings and versions it was built with, got others: "
+                f"{listed(changes)}; take the same, or build it anew with --overwrite"
             )
 
     def _check_clips(self, entries: Sequence[ClipEntry]) -> None:
@@ -104,10 +104,3 @@ class FinishedClips:
                 f"{self.reader.path}: expected only labels and splits of this build, got {', '.join(lost)}, which "
                 "would be lost; put them into the manifest, or build it anew with --overwrite"
             )
-
-
-def _differ(one: StreamInfo, other: StreamInfo) -> bool:
-    same = ("feature_names", "extractor", "extractor_version")
-    return config_sha256(one.config) != config_sha256(other.config) or any(
-        getattr(one, name) != getattr(other, name) for name in same
-    )

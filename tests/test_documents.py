@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from mmfeat import AUDIO_PRESETS, config_to_dict
+from mmfeat import AUDIO_PRESETS, DatasetReader, config_to_dict
 from mmfeat.vision import GROUPS
 
 ROOT = Path(__file__).parents[1]
@@ -179,3 +179,16 @@ def span(limits):
     low, _, high = limits.partition(" … ")
     ends = (low, high) if high else ("-inf", "inf")
     return tuple(words[end] if end in words else float(end) for end in ends)
+
+
+def test_the_job_array_of_readme_builds_what_one_build_builds(folder, tmp_path):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    array, merging = blocks(ROOT / "README.md", "slurm")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for number in (2, 1, 2):  # in any order; one that is there is not built again
+        slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_ARRAY_TASK_COUNT": "2"}
+        subprocess.run(["bash", "-c", array], cwd=tmp_path, env={**os.environ, "PATH": path, **slurm}, check=True)
+    assert sorted(file.name for file in tmp_path.glob("part-*")) == ["part-0001.h5", "part-0002.h5"]
+    subprocess.run(["bash", "-c", merging], cwd=tmp_path, env={**os.environ, "PATH": path}, check=True)
+    with DatasetReader(tmp_path / "opinions.h5") as merged, DatasetReader(folder / "opinions.h5") as whole:
+        assert merged.attributes["content_sha256"] == whole.attributes["content_sha256"]

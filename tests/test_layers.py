@@ -24,7 +24,9 @@ LANDING = {
     "mmfeat.openface_output",
     "mmfeat.reports",
     "mmfeat.run_folder",
+    "mmfeat.shards",
     "mmfeat.stamps",
+    "mmfeat.versions",
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
@@ -58,8 +60,13 @@ ALLOWED = {
     **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
     "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config"},
-    "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.retry"},
-    "mmfeat.retry": FLOOR_0 | LANDING | FLOOR_1,
+    "mmfeat.build_plan": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
+    "mmfeat.cluster": FLOOR_0 | LANDING | {"mmfeat.build_config", "mmfeat.extract"},
+    "mmfeat.retry": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_plan"},
+    "mmfeat.build": FLOOR_0
+    | LANDING
+    | FLOOR_1
+    | {"mmfeat.build_config", "mmfeat.build_plan", "mmfeat.cluster", "mmfeat.extract", "mmfeat.retry"},
     "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1,
@@ -76,6 +83,7 @@ EXTERNAL = {
     "mmfeat": {
         "av",
         "cv2",
+        "distributed",
         "filelock",
         "h5py",
         "joblib",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from mmfeat.types import Split
 
 
 def describe(path: Path | str) -> dict[str, Any]:
-    """Return counts, durations, splits, labels, streams and failures as plain nested values.
+    """Return counts, durations, splits, labels, streams, words, provenance and failures as plain nested values.
 
     Raises:
         InputError: there is no such file, it is not HDF5, or it is damaged.
@@ -32,6 +34,8 @@ def describe(path: Path | str) -> dict[str, Any]:
             "splits": {name: _split(reader, name) for name in reader.scheme_names},
             "labels": {name: _label(reader, name) for name in reader.label_names},
             "streams": {name: _stream(reader, name) for name in reader.stream_names},
+            "words": _words(reader),
+            "provenance": _provenance(reader.events()),
             "failures": dict(Counter(f"{stage}: {code}" for stage, code in reader.failure_codes())),
         }
 
@@ -59,11 +63,39 @@ def format_description(description: dict[str, Any]) -> str:
         if "n_byte" in stream:
             text += f", {stream['codec']}, {stream['n_byte'] / 1e6:.1f} MB"
         rows.append((f"stream {name}", text))
+    if (words := description["words"]) is not None:
+        origin = ", ".join(f"{key} {value}" for key, value in words["origin"].items() if isinstance(value, str))
+        rows.append(("words", f"{words['n_word']} in {words['n_clip']} clips" + (f" ({origin})" if origin else "")))
+    for made in description["provenance"]:
+        times = f" ({made['n']} times)" if made["n"] > 1 else ""
+        by = f" by mmfeat {', '.join(made['mmfeat'])}" if made["mmfeat"] else ""
+        rows.append(("made", f"{made['action']}{times}, {made['end']}{by}"))
     for reason, count in description["failures"].items():
         rows.append(("failed", f"{reason} ({count})"))
     rows.append(("content", description["content_sha256"][:16]))
     width = max(len(title) for title, _ in rows)
     return "\n".join(f"{title:<{width}}  {text}" for title, text in rows)
+
+
+def _words(reader: DatasetReader) -> dict[str, Any] | None:
+    """Return how many words there are and where they come from; None where the file has none."""
+    if reader.words_origin is None:
+        return None
+    offsets = reader.word_offsets()
+    counts = {"n_clip": int(np.count_nonzero(np.diff(offsets))), "n_word": int(offsets[-1])}
+    return {**counts, "origin": dict(reader.words_origin)}
+
+
+def _provenance(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was done to the file, in its order; the same thing several times in a row is one."""
+    made = []
+    for action, group in groupby(events, key=lambda event: str(event.get("action", "unknown"))):
+        same = list(group)
+        ends = [str(event["end"]) for event in same if "end" in event]
+        versions = [event.get("versions", {}).get("mmfeat", "") for event in same]
+        known = list(dict.fromkeys(filter(None, versions)))
+        made.append({"action": action, "n": len(same), "end": max(ends, default=""), "mmfeat": known})
+    return made
 
 
 def _split(reader: DatasetReader, scheme: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mmfeat.dataset.finish import check_output
 from mmfeat.dataset.source import Source, differences, open_sources
 from mmfeat.dataset.tables import Part
 from mmfeat.errors import InputError, list_faults
+from mmfeat.shards import disorder_notes, missing_shards
 from mmfeat.types import Track, untracked
 
 _MOST_FAULTS = 200
@@ -34,14 +36,16 @@ def merge_datasets(
     Args:
         paths: the files, at least one.
         output: the file to make; it appears whole or not at all.
-        allow_missing: a stream that a file does not have is "not requested" for its clips, instead of refused.
+        allow_missing: a stream that a file does not have is "not requested" for its clips, and the clips of a shard
+            that is not given are left out, instead of refused.
         overwrite: replace an existing file.
         verify: recompute the content hash of each file first; without it damage is copied and goes unnoticed.
         track: shows progress.
         origin: what the provenance event says of where the request comes from.
 
     Raises:
-        InputError: streams, labels or schemes differ, or clips stand in two files; all differences are listed.
+        InputError: streams, labels or schemes differ, clips stand in two files, or of the shards of a build some are
+            not given; all differences are listed.
         SchemaError: a file breaks a rule of the format, or was damaged.
         OutputExistsError: the output exists and ``overwrite`` is false.
 
@@ -60,14 +64,23 @@ def merge_datasets(
         raise InputError(f"{output}: expected at least one dataset file to merge, got none")
     check_output(output, overwrite=overwrite)  # before minutes of reading
     sources = open_sources(paths, verify=verify, track=track)
-    faults = [*([] if allow_missing else _missing_streams(sources)), *_all_differences(sources), *_doubled(sources)]
+    events = {source.path: json.loads(source.events[-1]) for source in sources if source.events}
+    missing = [] if allow_missing else [*missing_shards(events), *_missing_streams(sources)]
+    faults = [*missing, *_all_differences(sources), *_doubled(sources)]
     if faults:
         raise InputError(list_faults(f"{output}: the files cannot be merged", faults, most=_MOST_FAULTS))
     parts, first = [], 0
     for source in sources:
         parts.append(Part(source=source, rows=source.all_rows(), first=first, paths=tuple(source.groups)))
         first += source.n_clip
-    return assemble(parts, output, event={"action": "merge", **(origin or {})}, overwrite=overwrite, track=track)
+    return assemble(
+        parts,
+        output,
+        event={"action": "merge", **(origin or {})},
+        overwrite=overwrite,
+        track=track,
+        notes=disorder_notes(events),
+    )
 
 
 def _missing_streams(sources: Sequence[Source]) -> list[str]:

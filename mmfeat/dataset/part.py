@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmfeat.config import changed_values, listed
 from mmfeat.journal import LOCK, OWNER, cut_lines, lock_folder
 
 FINISHED = "finished"
@@ -24,8 +25,8 @@ class PartFolder:
 
     Args:
         output: the finished file's path.
-        fingerprint: of everything that decides the content, part by part. A folder of another fingerprint is started
-            anew, one of the same is continued; without a fingerprint nothing is ever continued.
+        fingerprint: everything that decides the content, as values that JSON can hold. A folder of another fingerprint
+            is started anew, one of the same is continued; without a fingerprint nothing is ever continued.
         keep: whether a committed clip is still the same; it and those behind it are dropped where not.
 
     Raises:
@@ -35,7 +36,7 @@ class PartFolder:
     def __init__(
         self,
         output: Path,
-        fingerprint: Mapping[str, str] | None,
+        fingerprint: Mapping[str, Any] | None,
         keep: Callable[[Mapping[str, Any]], bool] = lambda _record: True,
     ) -> None:
         self.path = part_path(output)
@@ -68,17 +69,17 @@ class PartFolder:
             _remove(self.path)
         self._lock.release()
 
-    def _begin(self, fingerprint: Mapping[str, str], keep: Callable[[Mapping[str, Any]], bool]) -> None:
+    def _begin(self, fingerprint: Mapping[str, Any], keep: Callable[[Mapping[str, Any]], bool]) -> None:
         """Continue the interrupted run of the same build; clear the folder of any other."""
         (self.path / FINISHED).unlink(missing_ok=True)
         plan = self.path / PLAN
         before = _read_plan(plan)
         if before is not None and fingerprint:
-            changed = [name for name in fingerprint if before.get(name) != fingerprint[name]]
+            changed = changed_values(before, fingerprint)
             if not changed:
                 cut_lines(self._journal_path, keep)
                 return
-            self.restart_reason = " and ".join(changed)
+            self.restart_reason = listed(changed)
         _clear(self.path)
         plan.write_text(json.dumps(fingerprint), encoding="utf-8")
         self._journal_path.touch()
@@ -116,7 +117,7 @@ def _clear(folder: Path, keep: Container[str] = (LOCK, OWNER)) -> None:
             item.unlink()
 
 
-def _read_plan(plan: Path) -> dict[str, str] | None:
+def _read_plan(plan: Path) -> dict[str, Any] | None:
     """Return the fingerprint of an interrupted run; None where there is none."""
     try:
         found = json.loads(plan.read_text(encoding="utf-8"))

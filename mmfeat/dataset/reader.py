@@ -327,6 +327,10 @@ class DatasetReader:
             origin: dict[str, Any] = json.loads(self._item("/words").attrs.get("config", "{}"))
             return origin
 
+    def word_offsets(self) -> npt.NDArray[np.int64]:
+        """Return where each clip's words begin, shape (clip + 1,); all 0 where the file has no words."""
+        return np.zeros(self.n_clip + 1, np.int64) if self.words_origin is None else self._values("/words/offsets")
+
     def words(self, index: int) -> Words:
         """Return the words of one clip with their times; none where the file has no words.
 

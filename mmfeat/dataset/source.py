@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.config import flatten
 from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.dataset.schema import FORMAT_VERSION
 from mmfeat.dataset.validate import validate
@@ -198,7 +199,7 @@ def _facts(item: Any) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for name, value in item.attrs.items():
         if name == "config":
-            facts |= _flat(json.loads(value), "config")
+            facts |= flatten(json.loads(value), "config.")
         elif name not in ("source", "recording_disjoint"):
             facts[name] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     if isinstance(item, h5py.Group):
@@ -206,14 +207,6 @@ def _facts(item: Any) -> dict[str, Any]:
         facts |= {name: texts(item[name]) for name in _CONSTANTS if name in item}
         facts |= {f"shape of {name}": column.shape[1:] for name, column in item.items() if column.ndim > 1}
     return facts
-
-
-def _flat(settings: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    pairs: dict[str, Any] = {}
-    for key, value in settings.items():
-        name = f"{prefix}.{key}"
-        pairs |= _flat(value, name) if isinstance(value, Mapping) else {name: value}
-    return pairs
 
 
 def _minor(version: str) -> int:

@@ -62,8 +62,8 @@ class DatasetWriter:
         words: where the words of the clips come from, as JSON values; None: no words.
         compression: of features; ``gzip`` makes smaller files whose single clips are read many times slower.
         overwrite: replace an existing file.
-        fingerprint: of everything that decides the content of all clips, part by part; where it is given, an
-            interrupted run is continued by the next one with the same fingerprint (see ``restore``).
+        fingerprint: everything that decides the content of all clips, as values that JSON can hold; where it is given,
+            an interrupted run is continued by the next one with the same fingerprint (see ``restore``).
         keep: of the records of the clips that an interrupted run committed, in their order, whether a clip is still the
             same; it and those behind it are dropped where not.
 
@@ -83,7 +83,7 @@ class DatasetWriter:
         words: Mapping[str, Any] | None = None,
         compression: Compression = "none",
         overwrite: bool = False,
-        fingerprint: Mapping[str, str] | None = None,
+        fingerprint: Mapping[str, Any] | None = None,
         keep: Callable[[Mapping[str, Any]], bool] = lambda _record: True,
     ) -> None:
         check_output(path, overwrite=overwrite)
@@ -119,7 +119,7 @@ class DatasetWriter:
         traceback: TracebackType | None,
     ) -> None:
         # An error of the project will come again; whatever else stopped us, the next run goes on from here.
-        refused = error_type is not None and issubclass(error_type, MmfeatError) and error_type is not StorageError
+        refused = isinstance(error, MmfeatError) and not error.keeps_work
         finished = False
         try:
             if error_type is None:
@@ -136,7 +136,7 @@ class DatasetWriter:
 
     @property
     def restart_reason(self) -> str:
-        """Why the work of an interrupted run is of no use; empty where there was none or it is continued."""
+        """What is other than in an interrupted run, whose work is of no use then; empty where there is nothing."""
         return self._part.restart_reason
 
     def restore(self, entries: Sequence[ClipEntry]) -> int:

@@ -1,6 +1,7 @@
 """The commands of mmfeat: whole outputs, exit codes, and one sentence for every kind of bad input."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -90,7 +91,9 @@ def test_describe_prints_one_fact_a_line(built):
         content = reader.attributes["content_sha256"]
     result = mmfeat_command("describe", built)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines() == [
+    *lines, made, last = result.stdout.splitlines()
+    assert re.fullmatch(r"made             build, 20\d\d-\S+ by mmfeat \d.*", made)
+    assert [*lines, last] == [
         "dataset          corpus (format 1.0)",
         "clips            4 in 4 recordings, 4 with text",
         "sound            0.0 minutes",

@@ -1,6 +1,8 @@
 """A description counts what is in the file."""
 
 import json
+import re
+from importlib.metadata import version
 
 import h5py
 import numpy as np
@@ -14,9 +16,15 @@ from mmfeat import (
     DatasetWriter,
     LabelInfo,
     SchemaError,
+    Shard,
     Split,
+    SplitConfig,
+    Words,
+    build_dataset,
     describe,
     format_description,
+    merge_datasets,
+    split_dataset,
 )
 from mmfeat.testing import write_example_dataset
 
@@ -88,3 +96,38 @@ def test_a_foreign_file_is_refused(tmp_path):
     h5py.File(tmp_path / "a.h5", "w").close()
     with pytest.raises(SchemaError, match=r"expected a dataset with the attribute format='mmfeat'"):
         describe(tmp_path / "a.h5")
+
+
+def test_words_are_counted_with_where_they_come_from(tmp_path):
+    path = tmp_path / "a.h5"
+    origin = {"transcriber": "made", "model": "small", "version": "1"}
+    words = Words(tokens=("good", "film"), intervals_s=np.array([[0.0, 0.4], [0.4, 0.9]]))
+    with DatasetWriter(path, info=DatasetInfo(name="a"), words=origin) as writer:
+        for clip_id, said in (("a", words), ("b", None), ("c", words)):
+            writer.write(ClipFeatures(entry=ClipEntry(clip_id=clip_id, text="Said."), words=said))
+    description = describe(path)
+    assert description["words"] == {"n_clip": 2, "n_word": 4, "origin": origin}
+    assert (
+        "words    4 in 2 clips (model small, transcriber made, version 1)"
+        in format_description(description).splitlines()
+    )
+
+
+def test_a_file_without_words_says_none(description):
+    assert description["words"] is None
+    assert "words" not in format_description(description)
+
+
+def test_what_was_done_to_a_file_is_told_in_its_order(tmp_path):
+    entries = [ClipEntry(clip_id=f"{index}", text="Said.", recording_id=f"{index}") for index in range(4)]
+    parts = [tmp_path / f"{number}.h5" for number in (1, 2)]
+    for number, part in enumerate(parts, start=1):
+        build_dataset(entries, part, shard=Shard(number=number, n_shard=2))
+    merge_datasets(parts, tmp_path / "all.h5")
+    split_dataset(tmp_path / "all.h5", "mine", SplitConfig(fractions=(0.5, 0.25, 0.25)))
+    description = describe(tmp_path / "all.h5")
+    made = [(row["action"], row["n"], row["mmfeat"]) for row in description["provenance"]]
+    assert made == [("build", 2, [version("mmfeat")]), ("merge", 1, [version("mmfeat")]), ("split", 1, made[2][2])]
+    text = format_description(description)
+    assert re.search(r"^made +build \(2 times\), 20\d\d-\S+ by mmfeat \d", text, flags=re.MULTILINE)
+    assert json.loads(json.dumps(description)) == description

@@ -1,0 +1,125 @@
+"""What decides the content of a build: settings, streams and versions; and how they differ from an earlier run's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmfeat.audio import engine_for
+from mmfeat.build_config import BuildConfig
+from mmfeat.config import changed_values, config_to_dict, listed
+from mmfeat.dataset import DatasetReader
+from mmfeat.errors import MmfeatError
+from mmfeat.extract import frames_config
+from mmfeat.stamps import changed_source
+from mmfeat.types import ClipEntry, StreamInfo
+from mmfeat.versions import versions_of
+
+_ALWAYS = ("mmfeat", "numpy")
+_OF_SOUND = ("soundfile", "av", "soxr", "librosa")
+_OF_THE_FAST_ENGINE = ("numba", "llvmlite")
+_OF_FRAMES = ("av", "opencv")
+
+
+def content_versions(streams: Sequence[StreamInfo], config: BuildConfig) -> dict[str, str]:
+    """Return the versions of all that has a say in the values of the streams."""
+    names = [*_ALWAYS]
+    if any(stream.name == "audio" for stream in streams):
+        names += _OF_SOUND
+        names += _OF_THE_FAST_ENGINE if engine_for(config.audio, config.engine) == "fast" else ()
+    if any(stream.name == "vision" for stream in streams):
+        names += _OF_THE_FAST_ENGINE
+    names += () if frames_config(config) is None else _OF_FRAMES
+    return versions_of(dict.fromkeys(names))
+
+
+def fingerprint(
+    streams: Sequence[StreamInfo], config: BuildConfig, versions: Mapping[str, str], finished: str
+) -> dict[str, Any]:
+    """Return what decides the content of all clips; the files of each are looked at one by one.
+
+    Args:
+        streams: of the build.
+        config: its settings.
+        versions: of all that has a say in its values.
+        finished: content hash of the finished file whose failed clips are tried again; empty where all are extracted.
+    """
+    return {
+        **config_to_dict(config),
+        "the list of streams": [stream.name for stream in streams],
+        "version": dict(versions),
+        "the finished file": finished,
+    }
+
+
+def changes_since(reader: DatasetReader, streams: Sequence[StreamInfo], versions: Mapping[str, str]) -> list[str]:
+    """Return a few words for each setting and version of a finished file that a build would not have.
+
+    Args:
+        reader: the file.
+        streams: of the build.
+        versions: of all that has a say in its values; those are compared that the file's own builds noted.
+    """
+    stored = [reader.info(name) for name in reader.stream_names]
+    changes = changed_values(
+        {info.name: _facts(info) for info in stored}, {info.name: _facts(info) for info in streams}
+    )
+    for event in reader.events():
+        noted = event.get("versions", {}) if event["action"] == "build" else {}
+        both = [name for name in versions if name in noted]
+        changes += changed_values(
+            {"version": {name: noted[name] for name in both}}, {"version": {name: versions[name] for name in both}}
+        )
+    return list(dict.fromkeys(changes))
+
+
+def what_exists(path: Path, streams: Sequence[StreamInfo], versions: Mapping[str, str], clip_ids: Sequence[str]) -> str:
+    """Return in a few words how a finished file differs from what a build would make; empty where it cannot be read."""
+    try:
+        with DatasetReader(path) as reader:
+            changes = changes_since(reader, streams, versions)
+            same_clips, n_clip = reader.clip_ids == tuple(clip_ids), reader.n_clip
+            n_failed = len({clip_id for clip_id, *_ in reader.failures()})
+    except (MmfeatError, OSError):
+        return ""
+    if changes:
+        return f"built with other settings or versions: {listed(changes)}"
+    if not same_clips:
+        return f"built with the same settings from other clips: it has {n_clip}, the build {len(clip_ids)}"
+    failed = f", of which {n_failed} failed (--retry-failed tries them again)" if n_failed else ""
+    return f"built with the same settings from these {n_clip} clips{failed}"
+
+
+class SameClips:
+    """Tells of the clips of an interrupted build, one by one, whether they are the same; ``reason`` says why not."""
+
+    def __init__(self, entries: Sequence[ClipEntry]) -> None:
+        self.reason = ""
+        self._entries = iter(entries)
+
+    def __call__(self, record: Mapping[str, Any]) -> bool:
+        """Return whether the next clip is the one of this record, and its files are the same."""
+        entry = next(self._entries, None)
+        if entry is None or entry.clip_id != record["clip_id"]:
+            self.reason = f"the clips are others from {record['clip_id']!r} on"
+        else:
+            self.reason = changed_source(entry, record["stamps"])
+        return not self.reason
+
+
+def restart_notes(output: Path, plan_changed: str, clip_changed: str, n_done: int) -> list[str]:
+    """Return a note on an interrupted build that is not continued, or only from a clip on."""
+    if plan_changed:
+        return [f"{output}: an interrupted build was begun anew: {plan_changed}"]
+    if clip_changed:
+        return [f"{output}: an interrupted build was continued after {n_done} clips only: {clip_changed}"]
+    return []
+
+
+def _facts(info: StreamInfo) -> dict[str, Any]:
+    """Return what has to be equal where streams of one name are, by the names that messages use.
+
+    The columns follow from the settings, in whose place a list of hundreds would only be hard to read.
+    """
+    return {**info.config, "extractor": f"{info.extractor} {info.extractor_version}"}
