@@ -78,6 +78,7 @@ EXTERNAL = {
         "cv2",
         "filelock",
         "h5py",
+        "hdf5plugin",
         "joblib",
         "lazy_loader",
         "librosa",

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.dataset.decimal_values import DecimalValues
 from mmfeat.errors import SchemaError
 
 Array = npt.NDArray[Any]
@@ -84,8 +85,11 @@ class Column:
 
 
 @contextmanager
-def open_column(dataset: h5py.Dataset) -> Iterator[Column]:
-    """Open a file a second time for the direct reading of one of its columns."""
+def open_column(dataset: h5py.Dataset | DecimalValues) -> Iterator[Column | DecimalValues]:
+    """Open a file a second time for the direct reading of one of its columns; decimals are read as they are."""
+    if isinstance(dataset, DecimalValues):
+        yield dataset
+        return
     descriptor = os.open(dataset.file.filename, READ_ONLY)
     try:
         yield Column(dataset, descriptor)

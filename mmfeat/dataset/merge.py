@@ -9,6 +9,7 @@ from typing import Any
 from mmfeat.dataset.assemble import CopyReport, assemble
 from mmfeat.dataset.finish import check_output
 from mmfeat.dataset.source import Source, differences, open_sources
+from mmfeat.dataset.storage import Compression, check_compression
 from mmfeat.dataset.tables import Part
 from mmfeat.errors import InputError, list_faults
 from mmfeat.types import Track, untracked
@@ -22,6 +23,7 @@ def merge_datasets(
     *,
     allow_missing: bool = False,
     overwrite: bool = False,
+    compression: Compression = "none",
     verify: bool = True,
     track: Track[Any] = untracked,
     origin: Mapping[str, Any] | None = None,
@@ -36,6 +38,7 @@ def merge_datasets(
         output: the file to make; it appears whole or not at all.
         allow_missing: a stream that a file does not have is "not requested" for its clips, instead of refused.
         overwrite: replace an existing file.
+        compression: of the streams of the new file, however those of the old are stored; see ``DatasetWriter``.
         verify: recompute the content hash of each file first; without it damage is copied and goes unnoticed.
         track: shows progress.
         origin: what the provenance event says of where the request comes from.
@@ -59,6 +62,7 @@ def merge_datasets(
     if not paths:
         raise InputError(f"{output}: expected at least one dataset file to merge, got none")
     check_output(output, overwrite=overwrite)  # before minutes of reading
+    check_compression(compression)
     sources = open_sources(paths, verify=verify, track=track)
     faults = [*([] if allow_missing else _missing_streams(sources)), *_all_differences(sources), *_doubled(sources)]
     if faults:
@@ -67,7 +71,8 @@ def merge_datasets(
     for source in sources:
         parts.append(Part(source=source, rows=source.all_rows(), first=first, paths=tuple(source.groups)))
         first += source.n_clip
-    return assemble(parts, output, event={"action": "merge", **(origin or {})}, overwrite=overwrite, track=track)
+    event = {"action": "merge", **(origin or {})}
+    return assemble(parts, output, event=event, overwrite=overwrite, compression=compression, track=track)
 
 
 def _missing_streams(sources: Sequence[Source]) -> list[str]:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmfeat.dataset.column import Column
+from mmfeat.dataset.decimal_values import DecimalValues
+from mmfeat.dataset.logical import columns_of
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, Float64Array, StreamInfo
 
@@ -56,16 +58,17 @@ class OpenStream:
     info: StreamInfo
     offsets: npt.NDArray[np.int64]
     start_s: float
-    columns: Mapping[str, Column]
+    columns: Mapping[str, Column | DecimalValues]
 
     @classmethod
     def of(cls, group: h5py.Group, info: StreamInfo, descriptor: int) -> Self:
         """Return the columns of a group; ``descriptor`` is the open file for direct reads, -1 for none."""
+        stored = columns_of(group)
         return cls(
             info=info,
             offsets=group["offsets"][:],
             start_s=float(group.attrs.get("start_s", 0.0)),
-            columns={name: Column(group[name], descriptor) for name in _COLUMNS if name in group},
+            columns={name: _open(stored[name], descriptor) for name in _COLUMNS if name in stored},
         )
 
     def read_batch(self, clips: Sequence[Run]) -> FrameBatch:
@@ -111,6 +114,10 @@ class OpenStream:
         hop_s = float(self.info.hop_s or 0.0)
         grids = [self.start_s + np.arange(n_frame, dtype=np.float64) * hop_s for n_frame in lengths]
         return np.concatenate(grids) if grids else np.zeros(0)
+
+
+def _open(stored: h5py.Dataset | DecimalValues, descriptor: int) -> Column | DecimalValues:
+    return stored if isinstance(stored, DecimalValues) else Column(stored, descriptor)
 
 
 def _joined(runs: Iterable[Run]) -> list[Run]:

@@ -46,9 +46,9 @@ def test_frames_lie_in_shuffled_chunks_of_64_rows(files):
         assert file["streams/audio/valid"].compression == "gzip"
 
 
-@pytest.mark.parametrize("command", ["build", "extract-audio", "parse-openface"])
+@pytest.mark.parametrize("command", ["build", "extract-audio", "parse-openface", "merge", "join", "subset"])
 def test_the_commands_offer_it(command):
-    assert "--compression [none|gzip]" in CliRunner().invoke(mmfeat_command, [command, "--help"]).output
+    assert "--compression [none|gzip|blosc2|decimal]" in CliRunner().invoke(mmfeat_command, [command, "--help"]).output
 
 
 def test_an_interrupted_build_may_be_continued_with_another_compression(manifest, files, tmp_path):
