@@ -9,10 +9,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mmfeat.dataset.check_decimals import decimal_findings
 from mmfeat.dataset.check_images import image_table_findings
+from mmfeat.dataset.decimal_values import CODING, DECIMAL, coding_faults
 from mmfeat.dataset.disjoint import is_disjoint
 from mmfeat.dataset.findings import Finding
+from mmfeat.dataset.logical import n_frame_of
 from mmfeat.dataset.places import links_elsewhere, unreadable_storage
 from mmfeat.dataset.schema import (
     FORMAT_VERSION,
@@ -176,8 +177,8 @@ def _clip_ids(file: h5py.File) -> Iterator[Finding]:
 
 def _stream(path: str, stream: h5py.Group) -> Iterator[Finding]:
     """MF010, MF013, MF015, MF025 and the time base."""
-    n_frame = stream["valid"].shape[0]
-    broken = [*_offsets(path, stream, n_frame), *decimal_findings(path, stream)]
+    n_frame = stream["frame_offsets"].shape[0] - 1 if "codec" in stream.attrs else n_frame_of(stream)
+    broken = [*_offsets(path, stream, n_frame), *_coding(path, stream)]
     if broken:
         yield from broken
         return
@@ -202,6 +203,13 @@ def _offsets(path: str, group: h5py.Group, n_row: int) -> Iterator[Finding]:
     if offsets[0] != 0 or offsets[-1] != n_row or (np.diff(offsets) < 0).any():
         message = f"expected 0 … {n_row} without a step back, got {offsets[0]} … {offsets[-1]}"
         yield Finding(rule="MF010", where=f"{path}/offsets", message=message)
+
+
+def _coding(path: str, stream: h5py.Group) -> Iterator[Finding]:
+    """MF025."""
+    if CODING in stream.attrs:
+        for message in coding_faults(stream):
+            yield Finding(rule="MF025", where=f"{path}/{DECIMAL}", message=message)
 
 
 def _time_base(path: str, stream: h5py.Group) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ integer stands for as exceptions. Decoded, every bit is that of the plain file.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import h5py
@@ -37,9 +37,9 @@ class DecimalValues:
     """
 
     def __init__(self, stream: h5py.Group) -> None:
-        if stream.attrs[CODING] != DECIMAL:
-            title = f"{stream.file.filename}: {stream.name}: expected the coding {DECIMAL!r}"
-            raise SchemaError(f"{title}, got {stream.attrs[CODING]!r}; update mmfeat")
+        for fault in coding_faults(stream):
+            path = stream.file.filename
+            raise SchemaError(f"{path}: {stream.name}: {fault}; see mmfeat validate {path}")
         group = stream[DECIMAL]
         self.name = f"{stream.name}/values"
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
@@ -49,14 +49,7 @@ class DecimalValues:
         places = group["places"][:].astype(np.int64)
         self._columns, self._float_columns = coded_columns(places)
         self._scales = scales_of(places[self._columns])
-        n_frame = self._floats.shape[0]
-        widths = [(n_frame, self._columns.size), (n_frame, self._float_columns.size)]
-        types = [self._steps.dtype, self._floats.dtype]
-        if [self._steps.shape, self._floats.shape] != widths or types != [np.uint16, np.float32]:
-            title = f"{stream.file.filename}: {group.name}: expected steps and floats of {widths[0]} and {widths[1]}"
-            got = f"got {self._steps.shape} and {self._floats.shape}"
-            raise SchemaError(f"{title}, {got}; see mmfeat validate {stream.file.filename}")
-        self.shape: tuple[int, ...] = (n_frame, places.size)
+        self.shape: tuple[int, ...] = (self._steps.shape[0], places.size)
         self.row_shape: tuple[int, ...] = self.shape[1:]
 
     @property
@@ -91,7 +84,8 @@ class DecimalValues:
             from mmfeat.dataset.decimal_kernels import decode  # numba is imported only where something is decoded
 
             begin = start - start % BLOCK
-            decode(self._steps[begin:stop], self._columns, self._scales, start - begin, rows)
+            steps = self._steps[begin:stop].astype(np.uint16, copy=False)  # of this machine's byte order
+            decode(steps, self._columns, self._scales, start - begin, rows)
         if self._float_columns.size:
             rows[:, self._float_columns] = self._floats[start:stop]
         frames, columns, values = self._exceptions
@@ -110,6 +104,28 @@ def coded_columns(places: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64],
     return np.flatnonzero(places != NOT_CODED), np.flatnonzero(places == NOT_CODED)
 
 
+def coding_faults(stream: h5py.Group) -> Iterator[str]:
+    """Yield a sentence for each reason for which the values of a coded stream cannot be decoded."""
+    if stream.attrs[CODING] != DECIMAL:
+        yield f"expected the coding {DECIMAL!r}, got {stream.attrs[CODING]!r}; update mmfeat"
+        return
+    group = stream[DECIMAL]
+    places = group["places"][:].astype(np.int64)
+    if places.size and not NOT_CODED <= places.min() <= places.max() <= MOST_PLACES:
+        yield f"expected places from {NOT_CODED} to {MOST_PLACES}, got {places.min()} to {places.max()}"
+    columns, float_columns = coded_columns(places)
+    n_frame = group["steps"].shape[0]
+    for name, n_column, kind in (("steps", columns.size, "uint16"), ("floats", float_columns.size, "float32")):
+        expected, got = ((n_frame, n_column), kind), (group[name].shape, group[name].dtype.name)
+        if got != expected:
+            yield f"expected {name} of shape and type {expected}, as places say, got {got}"
+    frames, features = group["exception_frame"][:], group["exception_feature"][:]
+    if frames.size and (frames.min() < 0 or frames.max() >= n_frame or (np.diff(frames) < 0).any()):
+        yield f"expected exceptions in the order of the frames, got {frames.min()} … {frames.max()} of {n_frame}"
+    if not np.isin(features, columns).all():
+        yield "expected exceptions of coded features only"
+
+
 def scales_of(places: npt.NDArray[np.int64]) -> Float32Array:
     """Return 10 to the number of places; exact in float32."""
-    return (10 ** np.clip(places, 0, MOST_PLACES)).astype(np.float32)
+    return (10**places).astype(np.float32)

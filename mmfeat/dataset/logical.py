@@ -15,6 +15,11 @@ def values_of(stream: h5py.Group) -> Any:
     return DecimalValues(stream) if CODING in stream.attrs else stream["values"]
 
 
+def n_frame_of(stream: h5py.Group) -> int:
+    """Return the rows of the values of a stream of features, without a look at them."""
+    return int(stream[f"{DECIMAL}/steps" if CODING in stream.attrs else "values"].shape[0])
+
+
 def columns_of(group: h5py.Group) -> dict[str, Any]:
     """Return the datasets of a stream, or of the words, by name; ``values`` may be what decodes them."""
     if CODING not in group.attrs:
