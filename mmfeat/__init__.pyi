@@ -56,6 +56,7 @@ from .dataset import (
     DatasetWriter as DatasetWriter,
     LabelInfo as LabelInfo,
     LabelTable as LabelTable,
+    PaddedBatch as PaddedBatch,
     SplitConfig as SplitConfig,
     SplitReport as SplitReport,
     describe as describe,

@@ -1,4 +1,4 @@
-"""Clips as model input: tokenised once, frames read on demand, padded with masks in ``collate``."""
+"""Clips as model input: tokenised once, frames read on demand, a whole batch at a time, padded with masks."""
 
 from __future__ import annotations
 
@@ -128,6 +128,23 @@ class ClipSet(Dataset[Sample]):
             mask_position=position,
         )
 
+    def __getitems__(self, items: Sequence[int]) -> Batch:
+        """Return several clips as a batch: what torch's loader asks for, and ``collate`` then leaves as it is.
+
+        The same as ``collate`` of the clips one by one, read several times faster.
+        """
+        indices = self._indices[np.asarray(items, dtype=np.int64)]
+        texts = [self._masked(item, int(index)) for item, index in zip(items, indices, strict=True)]
+        padded = {name: self._reader.read_padded(name, indices, drop_invalid=True) for name in self._streams}
+        ids, positions, labels = zip(*texts, strict=True)
+        return _batch(
+            [self._reader.clip_ids[index] for index in indices],
+            ids,
+            labels,
+            positions,
+            {name: (torch.from_numpy(batch.values), torch.from_numpy(batch.mask)) for name, batch in padded.items()},
+        )
+
     def _masked(self, item: int, index: int) -> tuple[tuple[int, ...], int, float]:
         text = self._texts[item]
         if self._stage == "finetune":
@@ -151,20 +168,36 @@ def special_tokens(encoder: TextEncoder) -> SpecialTokens:
     return SpecialTokens(start=tokenizer.cls_token_id, end=tokenizer.sep_token_id, mask=tokenizer.mask_token_id)
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Pad samples to a batch; padding is 0 and every mask is False there."""
-    input_ids, text_mask = _pad([np.asarray(sample.ids, dtype=np.int64) for sample in samples])
-    streams, stream_masks = {}, {}
-    for name in samples[0].streams:
-        streams[name], stream_masks[name] = _pad([sample.streams[name] for sample in samples])
+def collate(samples: Sequence[Sample] | Batch) -> Batch:
+    """Pad samples to a batch; padding is 0 and every mask is False there. A batch stays as it is."""
+    if isinstance(samples, Batch):
+        return samples
+    return _batch(
+        [sample.clip_id for sample in samples],
+        [sample.ids for sample in samples],
+        [sample.label for sample in samples],
+        [sample.mask_position for sample in samples],
+        {name: _pad([sample.streams[name] for sample in samples]) for name in samples[0].streams},
+    )
+
+
+def _batch(
+    clip_ids: Sequence[str],
+    ids: Sequence[Sequence[int]],
+    labels: Sequence[float],
+    mask_positions: Sequence[int],
+    streams: Mapping[str, tuple[Tensor, Tensor]],
+) -> Batch:
+    """Return a batch of padded streams, each with its mask."""
+    input_ids, text_mask = _pad([np.asarray(tokens, dtype=np.int64) for tokens in ids])
     return Batch(
-        clip_ids=tuple(sample.clip_id for sample in samples),
+        clip_ids=tuple(clip_ids),
         input_ids=input_ids,
         text_mask=text_mask,
-        streams=streams,
-        stream_masks=stream_masks,
-        labels=torch.tensor([sample.label for sample in samples], dtype=torch.float32),
-        mask_positions=torch.tensor([sample.mask_position for sample in samples], dtype=torch.int64),
+        streams={name: values for name, (values, _) in streams.items()},
+        stream_masks={name: mask for name, (_, mask) in streams.items()},
+        labels=torch.tensor(labels, dtype=torch.float32),
+        mask_positions=torch.tensor(mask_positions, dtype=torch.int64),
     )
 
 

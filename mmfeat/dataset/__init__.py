@@ -6,6 +6,7 @@ from mmfeat.dataset.describe import describe, format_description
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.join import join_datasets
 from mmfeat.dataset.merge import merge_datasets
+from mmfeat.dataset.padded import PaddedBatch
 from mmfeat.dataset.reader import DatasetReader, LabelTable
 from mmfeat.dataset.schemes import SplitConfig
 from mmfeat.dataset.split import SplitReport, split_dataset
@@ -23,6 +24,7 @@ __all__ = [
     "Finding",
     "LabelInfo",
     "LabelTable",
+    "PaddedBatch",
     "SplitConfig",
     "SplitReport",
     "describe",

@@ -8,8 +8,9 @@ compressed columns, texts, and systems without ``preadv``, go through HDF5.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any
 
 import h5py
@@ -20,6 +21,7 @@ from mmfeat.dataset.decimal_values import DecimalValues
 from mmfeat.errors import SchemaError
 
 Array = npt.NDArray[Any]
+_WORTH_A_KERNEL = 8  # runs
 
 
 class Column:
@@ -46,12 +48,26 @@ class Column:
     def read_runs(self, runs: Iterable[tuple[int, int]]) -> Array:
         """Return the rows of several runs (start, stop), one behind the other."""
         runs = list(runs)
-        rows = np.empty((sum(stop - start for start, stop in runs), *self.row_shape), dtype=self.dtype)
+        *firsts, n_row = accumulate((stop - start for start, stop in runs), initial=0)
+        rows = np.empty((n_row, *self.row_shape), dtype=self.dtype)
         if not self._is_plain:
             self._fill_by_hdf5(rows, runs)
         elif rows.size:
-            self._fill(rows, runs)
+            self._fill(rows, runs, firsts)
         return rows
+
+    def read_each(self, runs: Sequence[tuple[int, int]], n_row: int) -> Array:
+        """Return each run in a table of its own, shape (run, ``n_row``, …), with zeros behind its end.
+
+        Raises:
+            SchemaError: the file ends before them.
+        """
+        tables = np.empty((len(runs), n_row, *self.row_shape), dtype=self.dtype)
+        n_done = self._fill_compiled(tables, runs, range(0, len(runs) * n_row, n_row), n_row)
+        for table, (start, stop) in zip(tables[n_done:], runs[n_done:], strict=True):
+            self.read_into(table[: stop - start], start)
+            table[stop - start :] = 0
+        return tables
 
     def read_into(self, rows: Array, start: int) -> None:
         """Fill ``rows`` with the rows from ``start`` on.
@@ -63,7 +79,7 @@ class Column:
         if not self._is_plain:
             self._fill_by_hdf5(rows, runs)
         elif rows.size:
-            self._fill(rows, runs)
+            self._fill(rows, runs, [0])
 
     def _fill_by_hdf5(self, rows: Array, runs: Iterable[tuple[int, int]]) -> None:
         filled = 0
@@ -71,21 +87,44 @@ class Column:
             rows[filled : filled + stop - start] = self._dataset[start:stop]
             filled += stop - start
 
-    def _fill(self, rows: Array, runs: Iterable[tuple[int, int]]) -> None:
-        """Read the bytes of runs of rows, one behind the other."""
-        content, begin = memoryview(rows.reshape(-1).view(np.uint8).data), 0
-        for start, stop in runs:
-            end, place = begin + (stop - start) * self._row_bytes, self._first + start * self._row_bytes
-            while begin < end:
-                n_byte = os.preadv(self._descriptor, [content[begin:end]], place)
-                if n_byte <= 0:
-                    path, name = self._dataset.file.filename, self._dataset.name
-                    raise SchemaError(f"{path}: expected {name} to be whole, the file ends in it; copy it again")
-                begin, place = begin + n_byte, place + n_byte
+    def _fill(self, rows: Array, runs: Sequence[tuple[int, int]], firsts: Sequence[int]) -> None:
+        """Read the bytes of runs of rows, each to the row of ``rows`` at which it begins there."""
+        content, row_bytes = memoryview(rows.reshape(-1).view(np.uint8).data), self._row_bytes
+        n_done = self._fill_compiled(rows, runs, firsts)
+        for first, (start, stop) in zip(firsts[n_done:], runs[n_done:], strict=True):
+            self._read_bytes(content[first * row_bytes : (first + stop - start) * row_bytes], start)
+
+    def _fill_compiled(
+        self, rows: Array, runs: Sequence[tuple[int, int]], firsts: Sequence[int], n_row: int = 0
+    ) -> int:
+        """Return how many runs were read; of the next one the plain way says what is wrong, or reads it."""
+        if not self._is_plain or len(runs) < _WORTH_A_KERNEL:
+            return 0
+        from mmfeat.dataset.read_runs import CAN_READ, read_runs  # numba takes longer to load than one clip to read
+
+        if not CAN_READ:
+            return 0
+        bounds, begins = (np.array(places, dtype=np.int64) * self._row_bytes for places in (runs, firsts))
+        content, sizes = rows.reshape(-1).view(np.uint8), bounds[:, 1] - bounds[:, 0]
+        places = self._first + bounds[:, 0]
+        return read_runs(self._descriptor, content, begins, places, sizes, n_row * self._row_bytes)
+
+    def _read_bytes(self, content: memoryview, start: int) -> None:
+        """Fill ``content`` with the bytes from row ``start`` on."""
+        place = self._first + start * self._row_bytes
+        while content:
+            n_byte = os.preadv(self._descriptor, [content], place)
+            if n_byte <= 0:
+                path, name = self._dataset.file.filename, self._dataset.name
+                raise SchemaError(f"{path}: expected {name} to be whole, the file ends in it; copy it again")
+            content, place = content[n_byte:], place + n_byte
+
+
+AnyColumn = Column | DecimalValues
 
 
 @contextmanager
-def open_column(dataset: h5py.Dataset | DecimalValues) -> Iterator[Column | DecimalValues]:
+def open_column(dataset: h5py.Dataset | DecimalValues) -> Iterator[AnyColumn]:
     """Open a file a second time for the direct reading of one of its columns; decimals are read as they are."""
     if isinstance(dataset, DecimalValues):
         yield dataset

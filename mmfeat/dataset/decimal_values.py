@@ -8,7 +8,7 @@ integer stands for as exceptions. Decoded, every bit is that of the plain file.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -74,6 +74,13 @@ class DecimalValues:
             self.read_into(rows[filled : filled + stop - start], start)
             filled += stop - start
         return rows
+
+    def read_each(self, runs: Sequence[tuple[int, int]], n_row: int) -> Array:
+        """Return each run in a table of its own, shape (run, ``n_row``, feature), with zeros behind its end."""
+        tables = np.zeros((len(runs), n_row, *self.row_shape), dtype=np.float32)
+        for table, (start, stop) in zip(tables, runs, strict=True):
+            self.read_into(table[: stop - start], start)
+        return tables
 
     def read_into(self, rows: Array, start: int) -> None:
         """Fill ``rows`` with the rows from ``start`` on."""

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from mmfeat.dataset.appending import Appending
 from mmfeat.dataset.storage import Compression, storage_options
 from mmfeat.errors import SchemaError
 
 ROOM = 4096  # bytes before the first row, in which the head of an HDF5 file finds place
 _ROWS_PER_COPY = 65_536
 _BYTES_PER_COPY = 1 << 22
-_MOST_PIECES = 512  # of one call to the operating system; 1,024 is its limit
-_WORTH_A_THREAD = 1 << 16
-_MOST_PENDING = 8
 
 
 class FlatFile:
@@ -44,10 +40,8 @@ class FlatFile:
         if n_row and path.stat().st_size < ROOM + self.n_byte:  # only a power cut writes the journal before the frames
             raise SchemaError(f"{path}: expected {self.n_byte} bytes from the interrupted run, got fewer; run it again")
         os.truncate(path, ROOM + self.n_byte)
-        self._descriptor = os.open(path, os.O_RDWR)
-        self._buffer: list[bytes] = []
-        self._n_stored = self.n_byte
-        self._hash = None if n_row else BackgroundHash()
+        self._content = Appending(path, ROOM + self.n_byte)
+        self._is_new = not n_row
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,22 +56,13 @@ class FlatFile:
     def append(self, rows: Any) -> int:
         """Add rows and return how many bytes they have; ``flush`` writes them."""
         values = np.ascontiguousarray(rows, dtype=self.dtype)
-        content: bytes = values.tobytes()
-        self._buffer.append(content)
+        self._content.append(memoryview(values.reshape(-1).view(np.uint8).data))
         self._n_row += len(values)
-        return len(content)
+        return int(values.nbytes)
 
     def flush(self) -> None:
         """Hand all rows to the operating system: a killed process does not lose them."""
-        for start in range(0, len(self._buffer), _MOST_PIECES):
-            pieces = self._buffer[start : start + _MOST_PIECES]
-            n_byte = sum(map(len, pieces))
-            if os.pwritev(self._descriptor, pieces, ROOM + self._n_stored) < n_byte:
-                write_at(self._descriptor, b"".join(pieces), ROOM + self._n_stored)
-            self._n_stored += n_byte
-            if self._hash is not None:
-                self._hash.update(pieces)
-        self._buffer = []
+        self._content.flush()
 
     def store(self, group: h5py.Group, name: str, compression: Compression = "none") -> None:
         """Copy the column into a dataset of ``group``: in one piece, or compressed in chunks."""
@@ -94,14 +79,13 @@ class FlatFile:
         n_row = _ROWS_PER_COPY if self._row_shape else max(_ROWS_PER_COPY, _BYTES_PER_COPY // self._row_bytes)
         step, end = self._row_bytes * n_row, ROOM + self.n_byte
         for place in range(ROOM, end, step):
-            block = os.pread(self._descriptor, min(step, end - place), place)
+            block = self._content.read(min(step, end - place), place)
             yield np.frombuffer(block, dtype=self.dtype).reshape(-1, *self._row_shape)
 
     def sha256(self) -> bytes:
         """Return the hash of all rows; of what an interrupted run wrote they are read again."""
-        if self._hash is not None:
-            self.flush()
-            return self._hash.digest()
+        if self._is_new:
+            return self._content.sha256()
         digest = hashlib.sha256()
         for block in self.blocks():
             digest.update(block.data)
@@ -109,50 +93,4 @@ class FlatFile:
 
     def close(self) -> None:
         """Close the file."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        if self._hash is not None:
-            self._hash.close()
-        self._descriptor = -1
-
-
-class BackgroundHash:
-    """The SHA-256 of bytes that come piece by piece, computed beside the writing: hashlib lets other threads run."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[Future[None]] = deque()
-
-    def update(self, pieces: list[bytes]) -> None:
-        """Add bytes; waits where the hash is far behind."""
-        if not self._pending and sum(map(len, pieces)) < _WORTH_A_THREAD:
-            self._add(pieces)
-            return
-        self._pool = self._pool or ThreadPoolExecutor(1)
-        self._pending.append(self._pool.submit(self._add, pieces))
-        while self._pending and (len(self._pending) > _MOST_PENDING or self._pending[0].done()):
-            self._pending.popleft().result()
-
-    def _add(self, pieces: list[bytes]) -> None:
-        for piece in pieces:
-            self._sha256.update(piece)
-
-    def digest(self) -> bytes:
-        """Return the hash of all bytes so far."""
-        while self._pending:
-            self._pending.popleft().result()
-        return self._sha256.digest()
-
-    def close(self) -> None:
-        """End the thread."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-
-def write_at(descriptor: int, content: bytes | memoryview, place: int) -> None:
-    """Write all bytes to a place in a file."""
-    left = memoryview(content)
-    while left:
-        n_byte = os.pwrite(descriptor, left, place)
-        left, place = left[n_byte:], place + n_byte
+        self._content.close()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import h5py
 
-from mmfeat.dataset.flat_file import ROOM, FlatFile, write_at
+from mmfeat.dataset.appending import write_at
+from mmfeat.dataset.flat_file import ROOM, FlatFile
 
 LIBVER = ("v108", "v110")
 _WORTH_IT = 1 << 20  # bytes below which a copy costs nothing

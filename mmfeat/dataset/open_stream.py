@@ -11,9 +11,10 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.dataset.column import Column
+from mmfeat.dataset.column import AnyColumn, Column
 from mmfeat.dataset.decimal_values import DecimalValues
 from mmfeat.dataset.logical import columns_of
+from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, Float64Array, StreamInfo
 
@@ -58,15 +59,23 @@ class OpenStream:
     info: StreamInfo
     offsets: npt.NDArray[np.int64]
     start_s: float
-    columns: Mapping[str, Column | DecimalValues]
+    columns: Mapping[str, AnyColumn]
 
     @classmethod
     def of(cls, group: h5py.Group, info: StreamInfo, descriptor: int) -> Self:
-        """Return the columns of a group; ``descriptor`` is the open file for direct reads, -1 for none."""
+        """Return the columns of a group; ``descriptor`` is the open file for direct reads, -1 for none.
+
+        Raises:
+            SchemaError: the offsets name frames that are not there.
+        """
+        offsets = group["offsets"][:]
+        if offsets.size and (offsets[0] < 0 or offsets[-1] > len(group["valid"]) or (np.diff(offsets) < 0).any()):
+            expected = f"expected {group.name}/offsets to rise from 0 to its {len(group['valid'])} frames"
+            raise SchemaError(f"{group.file.filename}: {expected}; copy it again, or mmfeat validate it")
         stored = columns_of(group)
         return cls(
             info=info,
-            offsets=group["offsets"][:],
+            offsets=offsets,
             start_s=float(group.attrs.get("start_s", 0.0)),
             columns={name: _open(stored[name], descriptor) for name in _COLUMNS if name in stored},
         )
@@ -116,7 +125,7 @@ class OpenStream:
         return np.concatenate(grids) if grids else np.zeros(0)
 
 
-def _open(stored: h5py.Dataset | DecimalValues, descriptor: int) -> Column | DecimalValues:
+def _open(stored: h5py.Dataset | DecimalValues, descriptor: int) -> AnyColumn:
     return stored if isinstance(stored, DecimalValues) else Column(stored, descriptor)
 
 

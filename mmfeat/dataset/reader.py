@@ -21,6 +21,7 @@ from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.logical import compression_of
 from mmfeat.dataset.open_stream import FrameBatch, OpenStream
 from mmfeat.dataset.opening import check_header, open_file
+from mmfeat.dataset.padded import PaddedBatch, read_padded, without_invalid
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
@@ -280,13 +281,43 @@ class DatasetReader:
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
-        runs = [self._run_of(stream, opened, index) for index in indices]
+        runs = self._runs_of(stream, opened, indices)
         with refusing_damage(self.path):
             batch = opened.read_batch(runs)
         if batch.intervals_s is None:
             return batch
         starts_s = np.nan_to_num(self.starts_s[np.asarray(indices, dtype=np.int64)])  # intervals are the recording's
         return replace(batch, times_s=batch.times_s - np.repeat(starts_s, np.diff(batch.offsets)))
+
+    def read_padded(
+        self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64], *, drop_invalid: bool = False
+    ) -> PaddedBatch:
+        """Return the features of several clips as one array, with zeros behind the end of each.
+
+        The batch is as long as its longest clip, and at least one frame; what it holds belongs to the caller.
+
+        Args:
+            stream: name of a stream of features.
+            indices: clips, in any order; twice is twice.
+            drop_invalid: leave frames that are not valid out; else they stay and the mask is False there.
+
+        Raises:
+            InputError: the file has no such stream or clip, the stream holds encoded images, or the file is damaged.
+
+        Example:
+            >>> from mmfeat import DatasetReader
+            >>> from mmfeat.testing import write_example_dataset
+            >>> with DatasetReader(write_example_dataset()) as reader:
+            ...     batch = reader.read_padded("audio", [4, 0])
+            >>> batch.values.shape, batch.mask.shape, batch.lengths.tolist()
+            ((2, 14, 33), (2, 14), [14, 10])
+        """
+        opened = self._opened(stream)
+        self._check_kind(stream, opened, images=False)
+        runs = self._runs_of(stream, opened, indices)
+        with refusing_damage(self.path):
+            batch = read_padded(opened.columns, runs)
+        return without_invalid(batch) if drop_invalid else batch
 
     @functools.cached_property
     def words_origin(self) -> Mapping[str, Any] | None:
@@ -321,7 +352,7 @@ class DatasetReader:
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=True)
         with refusing_damage(self.path):
-            return opened.read_images(self._run_of(stream, opened, index))
+            return opened.read_images(self._runs_of(stream, opened, [index])[0])
 
     def compression(self, stream: str) -> str:
         """Return how a stream is stored: none, gzip, blosc2 or decimal."""
@@ -407,10 +438,14 @@ class DatasetReader:
         with refusing_damage(self.path):
             return list(dataset[:].tolist())
 
-    def _run_of(self, stream: str, opened: OpenStream, index: int) -> tuple[int, int]:
-        """Return where the frames of a clip begin and end."""
-        self._check_clip(f"stream {stream!r}", opened.offsets.size - 1, index)
-        return int(opened.offsets[index]), int(opened.offsets[index + 1])
+    def _runs_of(
+        self, stream: str, opened: OpenStream, indices: Sequence[int] | npt.NDArray[np.int64]
+    ) -> list[tuple[int, int]]:
+        """Return where the frames of each clip begin and end."""
+        clips = np.asarray(indices if len(indices) else np.empty(0, np.int64))
+        for index in clips[(clips < 0) | (clips >= opened.offsets.size - 1)][:1]:
+            self._check_clip(f"stream {stream!r}", opened.offsets.size - 1, index)
+        return list(zip(opened.offsets[clips].tolist(), opened.offsets[clips + 1].tolist(), strict=True))
 
     def _check_clip(self, title: str, n_clip: int, index: int) -> None:
         if not 0 <= index < n_clip:

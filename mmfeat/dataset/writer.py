@@ -32,7 +32,7 @@ from mmfeat.dataset.word_spool import WordSpool
 from mmfeat.errors import MmfeatError, SchemaError, StorageError
 from mmfeat.types import ClipEntry, ClipFeatures, StreamFailure, StreamInfo, StreamStatus
 
-_MOST_WAITING_BYTES = 1 << 20
+_MOST_WAITING_BYTES = 1 << 24
 _LONGEST_WAIT_S = 0.1
 _BYTES_PER_CLIP, _BYTES_OF_HEADS = 512, 1 << 20  # generous: what HDF5 adds to texts, and to groups
 
@@ -167,14 +167,14 @@ class DatasetWriter:
         if unknown:
             raise SchemaError(f"clip {clip_id!r}: unknown stream {unknown[0]!r}; known: {sorted(self._spools)}")
         reasons = {failure.stream: failure.status for failure in clip.failures}
-        for name, spool in self._spools.items():
-            features = clip.streams.get(name)
-            absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
-            self._n_waiting_byte += spool.append(features, absent if features is None else StreamStatus.OK)
         n_word = 0 if clip.words is None else len(clip.words.tokens)
-        if self._words is not None:
-            self._n_waiting_byte += self._words.append(clip.words)
         with self._storing():
+            for name, spool in self._spools.items():
+                features = clip.streams.get(name)
+                absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
+                self._n_waiting_byte += spool.append(features, absent if features is None else StreamStatus.OK)
+            if self._words is not None:
+                self._n_waiting_byte += self._words.append(clip.words)
             self._table.append(clip)
             self._records.append(_record(clip, self._spools, n_word))
             if self._n_waiting_byte >= _MOST_WAITING_BYTES or time.monotonic() - self._flushed_s >= _LONGEST_WAIT_S:

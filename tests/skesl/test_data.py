@@ -171,3 +171,36 @@ def test_texts_are_cut_to_what_the_encoder_can_read(reader, monkeypatch):
     clips = clip_set(reader, max_text_tokens=1000)
 
     assert {len(clips[index].ids) for index in range(N_CLIP)} == {4}
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+@pytest.mark.parametrize("items", [[0], [1], [1, 1], [5, 0, 11], list(range(N_CLIP))])
+def test_a_batch_read_in_one_go_is_the_one_of_its_clips_one_by_one(reader, stage, items):
+    clips = clip_set(reader, stage=stage)  # clip 1 has no face
+
+    batch, expected = clips.__getitems__(items), collate([clips[item] for item in items])
+
+    assert batch.clip_ids == expected.clip_ids
+    for name in ("input_ids", "text_mask", "labels", "mask_positions"):
+        torch.testing.assert_close(getattr(batch, name), getattr(expected, name), rtol=0, atol=0)
+    for name in ("audio", "vision"):
+        torch.testing.assert_close(batch.streams[name], expected.streams[name], rtol=0, atol=0)
+        torch.testing.assert_close(batch.stream_masks[name], expected.stream_masks[name], rtol=0, atol=0)
+        assert batch.streams[name].is_contiguous()
+
+
+@pytest.mark.parametrize("n_worker", [0, 1])
+def test_the_loader_takes_batches_as_they_are(reader, n_worker):
+    clips = clip_set(reader)
+    loader = torch.utils.data.DataLoader(
+        clips,
+        batch_size=5,
+        collate_fn=collate,
+        num_workers=n_worker,
+        multiprocessing_context="spawn" if n_worker else None,
+    )
+
+    batches = list(loader)
+
+    assert [len(batch) for batch in batches] == [5, 5, 2]
+    assert [clip_id for batch in batches for clip_id in batch.clip_ids] == list(reader.clip_ids)

@@ -65,6 +65,8 @@ def test_the_content_is_the_same_and_the_file_smaller(files, compression):
         for stream in one.stream_names:
             for index in range(one.n_clip):
                 np.testing.assert_array_equal(one.read(stream, index).values, other.read(stream, index).values)
+            padded = [reader.read_padded(stream, [7, 3, 3], drop_invalid=True) for reader in (one, other)]
+            np.testing.assert_array_equal(padded[0].values, padded[1].values)
             batches = [reader.read_batch(stream, [7, 3, 3]) for reader in (one, other)]
             np.testing.assert_array_equal(batches[0].values, batches[1].values)
             np.testing.assert_array_equal(batches[0].times_s, batches[1].times_s)

@@ -21,7 +21,7 @@ from mmfeat import (
     StreamInfo,
     validate,
 )
-from mmfeat.dataset.flat_file import ROOM, BackgroundHash, FlatFile
+from mmfeat.dataset.flat_file import ROOM, FlatFile
 from mmfeat.images import encode_image
 from mmfeat.vision import frame_stream_info
 
@@ -141,16 +141,6 @@ def test_a_file_of_images_is_written_in_place_too(tmp_path):
         assert file["streams/frames/bytes"].id.get_offset() == ROOM
     with DatasetReader(tmp_path / "a.h5") as reader:
         assert [reader.read_frames("frames", index).jpegs for index in range(8)] == [(jpeg,) for jpeg in jpegs]
-
-
-@pytest.mark.parametrize("sizes", [[], [0], [10], [1 << 17], [10, 1 << 17, 10, 0, 5 << 16], [1 << 18] * 30])
-def test_the_background_hash_is_the_hash(sizes):
-    pieces = [np.random.default_rng(index).bytes(size) for index, size in enumerate(sizes)]
-    digest = BackgroundHash()
-    for piece in pieces:
-        digest.update([piece])
-    assert digest.digest() == hashlib.sha256(b"".join(pieces)).digest()
-    digest.close()
 
 
 def test_rows_that_the_caller_changes_later_are_stored_and_hashed_as_they_were(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from mmfeat import DatasetReader, InputError, SchemaError
+from mmfeat.dataset.read_runs import read_runs
 from mmfeat.testing import write_example_dataset
 
 N_CLIP = 12
@@ -208,3 +209,104 @@ def test_a_damaged_chunk_is_one_clear_error(example_copy):
         pytest.raises(InputError, match=r"copy.h5: expected a whole file of .*"),
     ):
         reader.read("audio", 0)
+
+
+def padded_one_by_one(clips, *, drop_invalid):
+    """Return values, mask and lengths of clips, put together row by row."""
+    kept = [clip["values"][clip["valid"]] if drop_invalid else clip["values"] for clip in clips]
+    lengths = [len(values) for values in kept]
+    values = np.zeros((len(clips), max([1, *lengths]), *clips[0]["values"].shape[1:]), np.float32)
+    mask = np.zeros(values.shape[:2], bool)
+    for row, (clip, rows) in enumerate(zip(clips, kept, strict=True)):
+        values[row, : len(rows)] = rows
+        mask[row, : len(rows)] = True if drop_invalid else clip["valid"]
+    return values, mask, lengths
+
+
+@pytest.mark.parametrize("stream", ["audio", "vision"])
+@pytest.mark.parametrize("drop_invalid", [False, True])
+@pytest.mark.parametrize("indices", [[0], [1], [1, 1], [5, 4, 3], np.array([3, 9]), [*range(N_CLIP), 2, 0, 11]])
+def test_a_padded_batch_is_its_clips_with_zeros_behind_them(path, clips, stream, drop_invalid, indices):
+    values, mask, lengths = padded_one_by_one([clips[stream][index] for index in indices], drop_invalid=drop_invalid)
+    with DatasetReader(path) as reader:
+        batch = reader.read_padded(stream, indices, drop_invalid=drop_invalid)
+    np.testing.assert_array_equal(batch.values, values)
+    np.testing.assert_array_equal(batch.mask, mask)
+    assert batch.lengths.tolist() == lengths
+    assert (batch.values.dtype, batch.mask.dtype, batch.lengths.dtype) == (np.float32, np.bool_, np.int64)
+    assert batch.values.flags.c_contiguous
+
+
+def test_a_padded_batch_without_frames_is_one_frame_long(path, clips):
+    assert len(clips["vision"][1]["values"]) == 0 or not clips["vision"][1]["valid"].any()
+    with DatasetReader(path) as reader:
+        faceless = reader.read_padded("vision", [1] * 9, drop_invalid=True)
+        nothing = reader.read_padded("audio", [])
+    assert (faceless.values.shape[:2], faceless.mask.any(), faceless.lengths.tolist()) == ((9, 1), False, [0] * 9)
+    assert (nothing.values.shape, nothing.mask.shape, nothing.lengths.size) == ((0, 1, 33), (0, 1), 0)
+
+
+def test_batches_are_the_same_where_no_compiled_call_can_read(path, clips, monkeypatch):
+    indices = [*range(N_CLIP), 3]
+    with DatasetReader(path) as reader:
+        compiled = reader.read_batch("vision", indices), reader.read_padded("vision", indices)
+        monkeypatch.setattr("mmfeat.dataset.read_runs.CAN_READ", False)
+        plain = reader.read_batch("vision", indices), reader.read_padded("vision", indices)
+    np.testing.assert_array_equal(compiled[0].values, plain[0].values)
+    np.testing.assert_array_equal(compiled[1].values, plain[1].values)
+    np.testing.assert_array_equal(compiled[1].mask, plain[1].mask)
+
+
+def test_padded_batches_belong_to_their_readers_and_threads(path, clips):
+    orders = [np.random.default_rng(seed).permutation(N_CLIP) for seed in range(64)]
+    with DatasetReader(path) as reader, ThreadPoolExecutor(8) as pool:
+        batches = list(pool.map(lambda order: reader.read_padded("audio", order), orders))
+    for order, batch in zip(orders, batches, strict=True):
+        expected, _, _ = padded_one_by_one([clips["audio"][index] for index in order], drop_invalid=False)
+        np.testing.assert_array_equal(batch.values, expected)
+
+
+def test_a_padded_batch_of_clips_that_are_not_there_is_refused(example):
+    with DatasetReader(example) as reader:
+        with pytest.raises(InputError, match=r"stream 'audio': expected a clip from 0 to 11, got 12"):
+            reader.read_padded("audio", [0, 12])
+        with pytest.raises(InputError, match="no stream 'x'"):
+            reader.read_padded("x", [0])
+
+
+def test_a_padded_batch_of_a_file_that_is_cut_off_is_one_clear_error(example_copy):
+    with DatasetReader(example_copy) as reader:
+        reader.read("vision", 0)
+        os.truncate(example_copy, 4000)
+        for indices in ([0, 2], range(N_CLIP)):
+            with pytest.raises(SchemaError, match=r"copy.h5: expected /streams/\w+/\w+ to be whole, the file ends"):
+                reader.read_padded("vision", indices)
+
+
+@pytest.mark.parametrize(("place", "value"), [(5, 10**12), (5, -1), (-1, 10**12), (0, -5)])
+def test_offsets_that_lie_are_refused(example_copy, place, value):
+    with h5py.File(example_copy, "r+") as file:
+        offsets = file["streams/vision/offsets"]
+        offsets[place % len(offsets)] = value
+    with DatasetReader(example_copy) as reader:
+        for read in (reader.read_batch, reader.read_padded):
+            with pytest.raises(SchemaError, match=r"copy.h5: expected /streams/vision/offsets to rise from 0 to its "):
+                read("vision", range(N_CLIP))
+
+
+def test_a_compiled_call_neither_reads_nor_writes_beyond_its_bounds(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(range(100)))
+    with (tmp_path / "a").open("rb") as handle:
+        content = np.full(20, 255, np.uint8)
+
+        def read(begins, places, sizes, room=0):
+            runs = (np.array(numbers, dtype=np.int64) for numbers in (begins, places, sizes))
+            return read_runs(handle.fileno(), content[5:15], *runs, room)
+
+        assert read([0], [50], [11]) == 0
+        assert read([-1], [50], [2]) == 0
+        assert read([0], [95], [6]) == 0
+        assert read([0], [-1], [2]) == 0
+        assert read([0, 5], [10, 20], [2, -3], 5) == 2
+    assert content[:5].tolist() == content[15:].tolist() == [255] * 5
+    assert content[5:15].tolist() == [10, 11] + [0] * 8
