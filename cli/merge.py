@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from .options import (
     FILE,
+    compression_option,
     json_option,
     no_verify_option,
     origin,
@@ -17,6 +18,9 @@ from .options import (
     progress_bar,
     show_report,
 )
+
+if TYPE_CHECKING:
+    from mmfeat import Compression
 
 
 @click.command()
@@ -27,11 +31,19 @@ from .options import (
     is_flag=True,
     help="Take a stream that a file does not have as 'not requested', and go without shards that are not given.",
 )
+@compression_option
 @no_verify_option
 @json_option
 @overwrite_option
 def merge(
-    files: tuple[Path, ...], output: Path, *, allow_missing: bool, verify: bool, as_json: bool, overwrite: bool
+    files: tuple[Path, ...],
+    output: Path,
+    compression: Compression,
+    *,
+    allow_missing: bool,
+    verify: bool,
+    as_json: bool,
+    overwrite: bool,
 ) -> None:
     """Unite dataset FILES that have the same streams and different clips, such as the shards of a build.
 
@@ -49,6 +61,7 @@ def merge(
         output,
         allow_missing=allow_missing,
         overwrite=overwrite,
+        compression=compression,
         verify=verify,
         track=progress_bar,
         origin=origin(),
@@ -66,6 +79,7 @@ def merge(
     show_default=True,
     help="Clips that not every file has: refuse them, keep those of the first file, or leave them out.",
 )
+@compression_option
 @no_verify_option
 @json_option
 @overwrite_option
@@ -73,6 +87,7 @@ def join(
     files: tuple[Path, ...],
     output: Path,
     how: Literal["strict", "left", "inner"],
+    compression: Compression,
     *,
     verify: bool,
     as_json: bool,
@@ -94,6 +109,7 @@ def join(
         output,
         how=how,
         overwrite=overwrite,
+        compression=compression,
         verify=verify,
         track=progress_bar,
         origin=origin(),

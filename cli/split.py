@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from .options import (
     FILE,
+    compression_option,
     json_option,
     no_verify_option,
     origin,
@@ -18,6 +19,9 @@ from .options import (
     scheme_option,
     show_report,
 )
+
+if TYPE_CHECKING:
+    from mmfeat import Compression
 
 STATUSES = (
     "ok",
@@ -127,6 +131,7 @@ def split(
 @click.option("--label", default=None, help="Clips that have this label.")
 @click.option("--where-status", "status", type=click.Choice(STATUSES), help="Clips of which every taken stream is so.")
 @click.option("--head", type=click.IntRange(min=1), default=None, help="So many of the clips, from the start.")
+@compression_option
 @no_verify_option
 @json_option
 @overwrite_option
@@ -142,6 +147,7 @@ def subset(
     label: str | None,
     status: str | None,
     head: int | None,
+    compression: Compression,
     *,
     verify: bool,
     as_json: bool,
@@ -149,9 +155,12 @@ def subset(
 ) -> None:
     """Copy the clips of the dataset FILE that meet every condition into a new file; their order stays.
 
+    Without a condition all are copied, stored as --compression says: so a file gets into an archive and out of it.
+
     \b
     Example:
       mmfeat subset clips.h5 --out train.h5 --split train --streams audio,vision --where-status ok
+      mmfeat subset clips.h5 --out archive.h5 --compression decimal
     """
     from mmfeat import Split, StreamStatus, read_ids, subset_dataset
 
@@ -168,6 +177,7 @@ def subset(
         status=None if status is None else StreamStatus[status.upper()],
         head=head,
         overwrite=overwrite,
+        compression=compression,
         verify=verify,
         track=progress_bar,
         origin=origin(),

@@ -116,7 +116,7 @@ def build_dataset(
         overwrite: replace an existing file.
         retry_failed: of an existing file try only those clips again in which a stream failed, and clips that are new;
             the others are kept without a look at their files.
-        compression: of features, ``none`` or ``gzip``; the content, and its hash, are the same.
+        compression: of features, see ``DatasetWriter``; the content, and its hash, are the same.
         track: shows progress.
         origin: what the provenance event says about where the clips come from.
 

@@ -105,14 +105,23 @@ def test_readme_names_only_targets_that_make_has():
 def test_the_listing_is_that_of_a_real_file(folder):
     lines = ["/ Group"]
 
-    def add(name, item):
-        kind = "Group" if isinstance(item, h5py.Group) else f"Dataset {{{', '.join(map(str, item.shape))}}}"
-        lines.append(f"/{name} {kind}")
-
     with h5py.File(folder / "opinions.h5") as file:
-        file.visititems(add)
-    shown = blocks(ROOT / "schemas" / "dataset-v1.md", "h5ls")[0].splitlines()
-    assert [" ".join(line.split()) for line in shown] == sorted(lines)
+        file.visititems(lambda name, item: lines.append(f"/{name} {shown(item)}"))
+    listing = blocks(ROOT / "schemas" / "dataset-v1.md", "h5ls")[0].splitlines()
+    assert [" ".join(line.split()) for line in listing] == sorted(lines)
+
+
+def test_the_listing_of_an_archive_is_that_of_a_real_file(folder):
+    run("mmfeat subset opinions.h5 --out listed.h5 --compression decimal", folder)
+    lines = ["/streams/vision Group"]
+    with h5py.File(folder / "listed.h5") as file:
+        file["streams/vision"].visititems(lambda name, item: lines.append(f"/streams/vision/{name} {shown(item)}"))
+    listing = blocks(ROOT / "schemas" / "dataset-v1.md", "h5ls-archive")[0].splitlines()
+    assert [" ".join(line.split()) for line in listing] == sorted(lines)
+
+
+def shown(item):
+    return "Group" if isinstance(item, h5py.Group) else f"Dataset {{{', '.join(map(str, item.shape))}}}"
 
 
 def test_every_path_of_the_specification_is_in_the_prose():

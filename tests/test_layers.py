@@ -86,6 +86,7 @@ EXTERNAL = {
         "distributed",
         "filelock",
         "h5py",
+        "hdf5plugin",
         "joblib",
         "lazy_loader",
         "librosa",

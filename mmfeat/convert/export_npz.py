@@ -16,8 +16,10 @@ import numpy as np
 
 from mmfeat.convert.export_report import ExportReport, whole_file
 from mmfeat.dataset import DatasetReader
+from mmfeat.dataset.logical import objects_of
 
 _BYTES_PER_BLOCK = 1 << 22
+_OF_STORAGE = ("coding", "schema")
 
 
 def export_npz(dataset: Path | str, output: Path | str, *, overwrite: bool = False) -> ExportReport:
@@ -41,26 +43,20 @@ def export_npz(dataset: Path | str, output: Path | str, *, overwrite: bool = Fal
         zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive,
     ):
         attributes: dict[str, dict[str, Any]] = {"/": _plain(file)}
-        for path in _paths(file):
-            attributes[path] = _plain(file[path])
-            if isinstance(file[path], h5py.Dataset):
-                _write(archive, path, file[path])
+        for path, item in sorted(objects_of(file).items()):
+            attributes[path] = _plain(item)
+            if not isinstance(item, h5py.Group):
+                _write(archive, path, item)
         _write_array(archive, "attributes", np.array(json.dumps(attributes)))
     return ExportReport(paths=(Path(output),), n_clip=n_clip)
 
 
-def _paths(file: h5py.File) -> list[str]:
-    paths: list[str] = []
-    file.visit(paths.append)
-    return paths
-
-
 def _plain(item: Any) -> dict[str, Any]:
-    """Return attributes as JSON values; the specification is left out, it is part of the package."""
+    """Return attributes as JSON values; the specification and how values are stored are left out."""
     return {
         name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
         for name, value in item.attrs.items()
-        if name != "schema"
+        if name not in _OF_STORAGE
     }
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -20,10 +21,12 @@ import h5py
 
 from mmfeat.dataset.fill import fill_tables
 from mmfeat.dataset.finish import check_output, unfinished_file
+from mmfeat.dataset.pack import pack_file
 from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.ragged import RaggedCopy
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, schema_text
 from mmfeat.dataset.source import Source, is_ragged, kind_of
+from mmfeat.dataset.storage import Compression
 from mmfeat.dataset.tables import (
     Part,
     copy_tables,
@@ -86,6 +89,7 @@ def assemble(
     *,
     event: Mapping[str, Any],
     overwrite: bool = False,
+    compression: Compression = "none",
     track: Track[Any] = untracked,
     notes: Sequence[str] = (),
     details: Mapping[str, Any] | None = None,
@@ -97,6 +101,7 @@ def assemble(
         output: the file to make; it appears whole or not at all.
         event: what the provenance says: ``action`` and whatever is to be known of it.
         overwrite: replace an existing file.
+        compression: of the streams of the new file, however those of the parts are stored.
         track: shows progress over blocks of bytes.
         notes: of the report.
         details: of the report.
@@ -116,7 +121,8 @@ def assemble(
         n_byte = (
             sum(copy.size for copy in ragged.values()) + 2 * sum(source.n_table_byte for source in sources) + _SPARE
         )
-        with unfinished_file(folder.path, output, n_byte=n_byte, track=track) as file:
+        pack = None if compression == "none" else partial(pack_file, compression=compression, track=track)
+        with unfinished_file(folder.path, output, n_byte=n_byte, track=track, pack=pack) as file:
             _store_root(file, output.stem, attributes)
             _make_tables(file, parts, n_clip)
             _fill_tables(file, parts, output)

@@ -10,6 +10,7 @@ import numpy as np
 from mmfeat.dataset.check_images import image_findings
 from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.dataset.findings import Finding
+from mmfeat.dataset.logical import objects_of, values_of
 from mmfeat.dataset.schema import find_rule
 
 _ROWS_PER_BLOCK = 65_536
@@ -18,11 +19,9 @@ _ROWS_PER_BLOCK = 65_536
 def content_findings(file: h5py.File) -> list[Finding]:
     """Return the broken rules MF011, MF012 (numbers), MF014, MF017, MF019, MF020 and MF023."""
     findings: list[Finding] = []
-    paths: list[str] = []
-    file.visit(paths.append)
-    for path in (f"/{name}" for name in paths):
-        if isinstance(file[path], h5py.Dataset) and file[path].dtype.kind == "f":
-            findings += _numbers(path, file[path])
+    for path, item in objects_of(file).items():
+        if not isinstance(item, h5py.Group) and item.dtype.kind == "f":
+            findings += _numbers(f"/{path}", item)
     for name, stream in file["streams"].items():
         findings += _frames(f"/streams/{name}", stream)
     return [*findings, *_hash(file)]
@@ -66,8 +65,9 @@ def _frames(path: str, stream: h5py.Group) -> Iterator[Finding]:
 
 def _invalid_frames(path: str, stream: h5py.Group) -> Iterator[Finding]:
     """MF014."""
-    for block in _blocks(stream["values"]):
-        stale = ~stream["valid"][block] & (stream["values"][block] != 0).any(axis=1)
+    values = values_of(stream)
+    for block in _blocks(values):
+        stale = ~stream["valid"][block] & (values[block] != 0).any(axis=1)
         if stale.any():
             row = block.start + int(np.flatnonzero(stale)[0])
             yield Finding(rule="MF014", where=f"{path}/values", message=f"row {row} is not valid but not 0")
@@ -79,9 +79,9 @@ def _unvoiced_frames(path: str, stream: h5py.Group) -> Iterator[Finding]:
     names = list(stream["feature_names"][:])
     if "voiced" not in stream or b"log_f0" not in names:
         return
-    column = names.index(b"log_f0")
-    for block in _blocks(stream["values"]):
-        wrong = ~stream["voiced"][block] & (stream["values"][block][:, column] != 0)
+    column, values = names.index(b"log_f0"), values_of(stream)
+    for block in _blocks(values):
+        wrong = ~stream["voiced"][block] & (values[block][:, column] != 0)
         if wrong.any():
             row = block.start + int(np.flatnonzero(wrong)[0])
             yield Finding(rule="MF020", where=f"{path}/values", message=f"row {row} is unvoiced with a pitch")

@@ -10,8 +10,10 @@ import h5py
 import numpy as np
 
 from mmfeat.dataset.check_images import image_table_findings
+from mmfeat.dataset.decimal_values import CODING, DECIMAL, coding_faults
 from mmfeat.dataset.disjoint import is_disjoint
 from mmfeat.dataset.findings import Finding
+from mmfeat.dataset.logical import n_frame_of
 from mmfeat.dataset.places import links_elsewhere, unreadable_storage
 from mmfeat.dataset.schema import (
     FORMAT_VERSION,
@@ -28,7 +30,7 @@ _ONE_MORE = " + 1"
 
 
 def structure_findings(file: h5py.File) -> list[Finding]:
-    """Return the broken rules MF003 to MF010, MF012, MF013, MF015, MF016, MF018, MF021, MF022 and MF024."""
+    """Return the broken rules MF003 to MF010, MF012, MF013, MF015, MF016, MF018, MF021, MF022, MF024, MF025."""
     findings = list(_places(file))
     if findings:
         return findings  # no link is ever followed
@@ -67,12 +69,13 @@ def _missing(file: h5py.File) -> Iterator[Finding]:
 
 def _instances(file: h5py.File, path: str) -> list[str]:
     """Return the paths in ``file`` for which a specification path stands."""
-    head, placeholder, _ = path.partition("/<name>")
+    head, placeholder, inside = path.partition("/<name>")
     if not placeholder:
         return [path] if path in file else []
     if head not in file:
         return []
-    return [f"{head}/{name}" for name in file[head] if isinstance(file[head][name], h5py.Group)]
+    groups = [f"{head}/{name}{inside}" for name in file[head] if isinstance(file[head][name], h5py.Group)]
+    return [group for group in groups if group in file]
 
 
 def _objects(file: h5py.File) -> Iterator[Finding]:
@@ -87,8 +90,7 @@ def _objects(file: h5py.File) -> Iterator[Finding]:
             if not newer_minor:
                 yield Finding(rule="MF007", where=path, message="expected only objects of the specification")
         elif not found[0].belongs_to(file[path].parent.attrs):
-            kind = "features" if found[0].only_with else "images"
-            yield Finding(rule="MF007", where=path, message=f"expected no such object in a stream of {kind}")
+            yield Finding(rule="MF007", where=path, message="expected no such object in a stream of this kind")
         else:
             yield from _object(path, file[path], found[0])
 
@@ -174,9 +176,9 @@ def _clip_ids(file: h5py.File) -> Iterator[Finding]:
 
 
 def _stream(path: str, stream: h5py.Group) -> Iterator[Finding]:
-    """MF010, MF013, MF015 and the time base."""
-    n_frame = stream["frame_offsets"].shape[0] - 1 if "codec" in stream.attrs else stream["values"].shape[0]
-    broken = list(_offsets(path, stream, n_frame))
+    """MF010, MF013, MF015, MF025 and the time base."""
+    n_frame = stream["frame_offsets"].shape[0] - 1 if "codec" in stream.attrs else n_frame_of(stream)
+    broken = [*_offsets(path, stream, n_frame), *_coding(path, stream)]
     if broken:
         yield from broken
         return
@@ -201,6 +203,13 @@ def _offsets(path: str, group: h5py.Group, n_row: int) -> Iterator[Finding]:
     if offsets[0] != 0 or offsets[-1] != n_row or (np.diff(offsets) < 0).any():
         message = f"expected 0 … {n_row} without a step back, got {offsets[0]} … {offsets[-1]}"
         yield Finding(rule="MF010", where=f"{path}/offsets", message=message)
+
+
+def _coding(path: str, stream: h5py.Group) -> Iterator[Finding]:
+    """MF025."""
+    if CODING in stream.attrs:
+        for message in coding_faults(stream):
+            yield Finding(rule="MF025", where=f"{path}/{DECIMAL}", message=message)
 
 
 def _time_base(path: str, stream: h5py.Group) -> Iterator[Finding]:

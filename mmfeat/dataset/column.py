@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.dataset.decimal_values import DecimalValues
 from mmfeat.errors import SchemaError
 
 Array = npt.NDArray[Any]
@@ -119,9 +120,15 @@ class Column:
             content, place = content[n_byte:], place + n_byte
 
 
+AnyColumn = Column | DecimalValues
+
+
 @contextmanager
-def open_column(dataset: h5py.Dataset) -> Iterator[Column]:
-    """Open a file a second time for the direct reading of one of its columns."""
+def open_column(dataset: h5py.Dataset | DecimalValues) -> Iterator[AnyColumn]:
+    """Open a file a second time for the direct reading of one of its columns; decimals are read as they are."""
+    if isinstance(dataset, DecimalValues):
+        yield dataset
+        return
     descriptor = os.open(dataset.file.filename, READ_ONLY)
     try:
         yield Column(dataset, descriptor)

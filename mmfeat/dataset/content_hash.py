@@ -13,6 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from mmfeat.dataset.decimal_values import CODING, DecimalValues
+from mmfeat.dataset.logical import objects_of
 from mmfeat.dataset.schema import type_name
 from mmfeat.types import Track, untracked
 
@@ -27,7 +29,7 @@ def content_sha256(file: h5py.File, track: Track[str] = untracked, *, known: Map
     Covered are all groups, datasets and attributes except ``/provenance``, ``/failures/message`` (it names paths) and
     the root attributes ``name``, ``schema``, ``content_sha256`` and ``created_by``. Objects are taken in the order of
     their paths, a dataset by its type, its shape and the SHA-256 of its rows; text is utf-8 with its length in front,
-    numbers are little-endian in C order.
+    numbers are little-endian in C order. Values that are stored as decimals count as the dataset that they stand for.
 
     Args:
         file: the open file.
@@ -36,21 +38,16 @@ def content_sha256(file: h5py.File, track: Track[str] = untracked, *, known: Map
     """
     digest = hashlib.sha256()
     _hash_attributes(digest, file, excluded=_EXCLUDED_ROOT_ATTRIBUTES)
-    paths = sorted(_paths(file))
+    objects = objects_of(file)
+    paths = sorted(path for path in objects if not path.startswith(_EXCLUDED_PATHS))
     for path in track(paths, len(paths), "hash"):
-        item = file[path]
+        item = objects[path]
         digest.update(f"\0{path}\0".encode())
-        _hash_attributes(digest, item)
-        if isinstance(item, h5py.Dataset):
+        _hash_attributes(digest, item, excluded=(CODING,))
+        if isinstance(item, h5py.Dataset | DecimalValues):
             digest.update(f"{type_name(item.dtype)}{item.shape}\0".encode())
             digest.update((known or {}).get(item.name) or _rows_sha256(item))
     return digest.hexdigest()
-
-
-def _paths(file: h5py.File) -> list[str]:
-    paths: list[str] = []
-    file.visit(paths.append)
-    return [path for path in paths if not path.startswith(_EXCLUDED_PATHS)]
 
 
 def _hash_attributes(digest: Any, item: Any, *, excluded: tuple[str, ...] = ()) -> None:

@@ -60,6 +60,8 @@ def format_description(description: dict[str, Any]) -> str:
     for name, stream in description["streams"].items():
         size = f"x {stream['n_feature']}" if "n_feature" in stream else f"of {stream['height']} x {stream['width']}"
         text = f"{stream['n_clip']} clips, {stream['n_frame']} frames {size} ({stream['preset']})"
+        if stream["compression"] != "none":
+            text += f", stored with {stream['compression']}"
         if "n_byte" in stream:
             text += f", {stream['codec']}, {stream['n_byte'] / 1e6:.1f} MB"
         rows.append((f"stream {name}", text))
@@ -121,6 +123,7 @@ def _stream(reader: DatasetReader, name: str) -> dict[str, Any]:
         "extractor": f"{info.extractor} {info.extractor_version}",
         "preset": info.preset,
         "hop_s": info.hop_s,
+        "compression": reader.compression(name),
     }
     if not info.codec:
         return {**summary, "n_feature": len(info.feature_names)}

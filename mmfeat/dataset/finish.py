@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,13 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def unfinished_file(
-    folder: Path, output: Path, *, mode: str = "w", n_byte: int = 0, track: Track[str] = untracked
+    folder: Path,
+    output: Path,
+    *,
+    mode: str = "w",
+    n_byte: int = 0,
+    track: Track[str] = untracked,
+    pack: Callable[[Path], Path] | None = None,
 ) -> Iterator[h5py.File]:
     """Open the file that grows in ``folder``; when the block ends it gets its hash and then the name ``output``.
 
@@ -45,6 +51,7 @@ def unfinished_file(
         mode: ``w`` makes a new file, ``r+`` changes the one that was put into the folder.
         n_byte: about how large the file will be; the space is taken at once.
         track: shows progress over the objects that are hashed.
+        pack: makes another file of the same content beside the whole one, which then takes its place.
 
     Raises:
         OSError: the disk has no space for ``n_byte``.
@@ -56,7 +63,7 @@ def unfinished_file(
     with h5py.File(unfinished, "r+", libver=LIBVER) as file:
         yield file
         file.attrs["content_sha256"] = content_sha256(file, track)
-    put_in_place(unfinished, output)
+    put_in_place(pack(unfinished) if pack else unfinished, output)
 
 
 def reserve_space(path: Path, n_byte: int, *, start: int = 0) -> None:

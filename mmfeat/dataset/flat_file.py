@@ -6,19 +6,18 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
 
 from mmfeat.dataset.appending import Appending
+from mmfeat.dataset.storage import Compression, storage_options
 from mmfeat.errors import SchemaError
 
-Compression = Literal["none", "gzip"]
 ROOM = 4096  # bytes before the first row, in which the head of an HDF5 file finds place
 _ROWS_PER_COPY = 65_536
 _BYTES_PER_COPY = 1 << 22
-_ROWS_PER_CHUNK, _VALUES_PER_CHUNK = 64, 1 << 14  # of tables, of single columns: a clip touches few chunks
 
 
 class FlatFile:
@@ -67,10 +66,7 @@ class FlatFile:
 
     def store(self, group: h5py.Group, name: str, compression: Compression = "none") -> None:
         """Copy the column into a dataset of ``group``: in one piece, or compressed in chunks."""
-        options: dict[str, Any] = {}
-        if compression != "none" and self._n_row:
-            rows_per_chunk = min(self._n_row, _ROWS_PER_CHUNK if self._row_shape else _VALUES_PER_CHUNK)
-            options = {"chunks": (rows_per_chunk, *self._row_shape), "compression": compression, "shuffle": True}
+        options = storage_options(compression, self.shape)
         dataset = group.create_dataset(name, shape=self.shape, dtype=self.dtype, **options)
         start = 0
         for block in self.blocks():

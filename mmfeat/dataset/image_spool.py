@@ -9,8 +9,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mmfeat.dataset.flat_file import Compression, FlatFile
+from mmfeat.dataset.flat_file import FlatFile
 from mmfeat.dataset.spool import FeatureSpool, Spool
+from mmfeat.dataset.storage import Compression
 from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import StreamInfo, StreamStatus

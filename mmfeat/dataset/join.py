@@ -14,6 +14,7 @@ from mmfeat.dataset.columns import IntArray, same_rows
 from mmfeat.dataset.finish import check_output
 from mmfeat.dataset.ragged import frame_columns
 from mmfeat.dataset.source import Source, differences, is_ragged, open_sources, title_of
+from mmfeat.dataset.storage import Compression, check_compression
 from mmfeat.dataset.tables import Part
 from mmfeat.errors import InputError, list_faults
 from mmfeat.types import Track, untracked
@@ -29,6 +30,7 @@ def join_datasets(
     *,
     how: How = "strict",
     overwrite: bool = False,
+    compression: Compression = "none",
     verify: bool = True,
     track: Track[Any] = untracked,
     origin: Mapping[str, Any] | None = None,
@@ -45,6 +47,7 @@ def join_datasets(
             have; ``left`` keeps those of the first file, and a stream that another file would have given is
             "not requested" where that file lacks the clip. The report lists what did not match.
         overwrite: replace an existing file.
+        compression: of the streams of the new file, however those of the old are stored; see ``DatasetWriter``.
         verify: recompute the content hash of each file first; without it damage is copied and goes unnoticed.
         track: shows progress.
         origin: what the provenance event says of where the request comes from.
@@ -58,6 +61,7 @@ def join_datasets(
     if len(paths) < 2:
         raise InputError(f"{output}: expected at least two dataset files to join, got {len(paths)}")
     check_output(output, overwrite=overwrite)  # before minutes of reading
+    check_compression(compression)
     sources = open_sources(paths, verify=verify, track=track)
     unmatched = _unmatched(sources)
     if how == "strict":
@@ -72,6 +76,7 @@ def join_datasets(
         output,
         event={"action": "join", "how": how, "n_unmatched": counts, **(origin or {})},
         overwrite=overwrite,
+        compression=compression,
         track=track,
         notes=[f"{path}: {count} clip(s) that not every file has" for path, count in counts.items()],
         details={"how": how, "unmatched": {str(path): ids for path, ids in unmatched.items()}},

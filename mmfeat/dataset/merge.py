@@ -10,6 +10,7 @@ from typing import Any
 from mmfeat.dataset.assemble import CopyReport, assemble
 from mmfeat.dataset.finish import check_output
 from mmfeat.dataset.source import Source, differences, open_sources
+from mmfeat.dataset.storage import Compression, check_compression
 from mmfeat.dataset.tables import Part
 from mmfeat.errors import InputError, list_faults
 from mmfeat.shards import disorder_notes, missing_shards
@@ -24,6 +25,7 @@ def merge_datasets(
     *,
     allow_missing: bool = False,
     overwrite: bool = False,
+    compression: Compression = "none",
     verify: bool = True,
     track: Track[Any] = untracked,
     origin: Mapping[str, Any] | None = None,
@@ -39,6 +41,7 @@ def merge_datasets(
         allow_missing: a stream that a file does not have is "not requested" for its clips, and the clips of a shard
             that is not given are left out, instead of refused.
         overwrite: replace an existing file.
+        compression: of the streams of the new file, however those of the old are stored; see ``DatasetWriter``.
         verify: recompute the content hash of each file first; without it damage is copied and goes unnoticed.
         track: shows progress.
         origin: what the provenance event says of where the request comes from.
@@ -63,6 +66,7 @@ def merge_datasets(
     if not paths:
         raise InputError(f"{output}: expected at least one dataset file to merge, got none")
     check_output(output, overwrite=overwrite)  # before minutes of reading
+    check_compression(compression)
     sources = open_sources(paths, verify=verify, track=track)
     events = {source.path: json.loads(source.events[-1]) for source in sources if source.events}
     missing = [] if allow_missing else [*missing_shards(events), *_missing_streams(sources)]
@@ -78,6 +82,7 @@ def merge_datasets(
         output,
         event={"action": "merge", **(origin or {})},
         overwrite=overwrite,
+        compression=compression,
         track=track,
         notes=disorder_notes(events),
     )

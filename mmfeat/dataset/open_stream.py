@@ -11,7 +11,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.dataset.column import Column
+from mmfeat.dataset.column import AnyColumn, Column
+from mmfeat.dataset.decimal_values import DecimalValues
+from mmfeat.dataset.logical import columns_of
 from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, Float64Array, StreamInfo
@@ -57,7 +59,7 @@ class OpenStream:
     info: StreamInfo
     offsets: npt.NDArray[np.int64]
     start_s: float
-    columns: Mapping[str, Column]
+    columns: Mapping[str, AnyColumn]
 
     @classmethod
     def of(cls, group: h5py.Group, info: StreamInfo, descriptor: int) -> Self:
@@ -70,11 +72,12 @@ class OpenStream:
         if offsets.size and (offsets[0] < 0 or offsets[-1] > len(group["valid"]) or (np.diff(offsets) < 0).any()):
             expected = f"expected {group.name}/offsets to rise from 0 to its {len(group['valid'])} frames"
             raise SchemaError(f"{group.file.filename}: {expected}; copy it again, or mmfeat validate it")
+        stored = columns_of(group)
         return cls(
             info=info,
             offsets=offsets,
             start_s=float(group.attrs.get("start_s", 0.0)),
-            columns={name: Column(group[name], descriptor) for name in _COLUMNS if name in group},
+            columns={name: _open(stored[name], descriptor) for name in _COLUMNS if name in stored},
         )
 
     def read_batch(self, clips: Sequence[Run]) -> FrameBatch:
@@ -120,6 +123,10 @@ class OpenStream:
         hop_s = float(self.info.hop_s or 0.0)
         grids = [self.start_s + np.arange(n_frame, dtype=np.float64) * hop_s for n_frame in lengths]
         return np.concatenate(grids) if grids else np.zeros(0)
+
+
+def _open(stored: h5py.Dataset | DecimalValues, descriptor: int) -> AnyColumn:
+    return stored if isinstance(stored, DecimalValues) else Column(stored, descriptor)
 
 
 def _joined(runs: Iterable[Run]) -> list[Run]:

@@ -10,11 +10,12 @@ import h5py
 from mmfeat.dataset.damage import in_a_line
 from mmfeat.dataset.places import links_elsewhere, unreadable_storage
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
+from mmfeat.dataset.storage import load_filters
 from mmfeat.errors import InputError, SchemaError
 
 
 def open_file(path: Path) -> h5py.File:
-    """Return the open file.
+    """Return the open file; the filters of its columns are loaded in this process.
 
     Raises:
         InputError: there is no such file, or it is not HDF5.
@@ -22,9 +23,11 @@ def open_file(path: Path) -> h5py.File:
     if not path.is_file():
         raise InputError(f"{path}: expected a dataset file, found none; make one with mmfeat build")
     try:
-        return h5py.File(path, "r")
+        file = h5py.File(path, "r")
     except OSError as error:
         raise InputError(f"{path}: expected an HDF5 file that can be opened: {in_a_line(error)}") from error
+    load_filters(file)
+    return file
 
 
 def check_header(path: Path, file: h5py.File) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.dataset.column import Column
+from mmfeat.dataset.column import AnyColumn
 from mmfeat.types import BoolArray, Float32Array
 
 
@@ -30,7 +30,7 @@ class PaddedBatch:
     lengths: npt.NDArray[np.int64]
 
 
-def read_padded(columns: Mapping[str, Column], clips: Sequence[tuple[int, int]]) -> PaddedBatch:
+def read_padded(columns: Mapping[str, AnyColumn], clips: Sequence[tuple[int, int]]) -> PaddedBatch:
     """Return frames ``start`` to ``stop`` of each clip; a batch without frames is one frame long."""
     lengths = np.array([stop - start for start, stop in clips], dtype=np.int64)
     n_frame = int(lengths.max(initial=1))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import h5py
 
+from mmfeat.dataset.storage import filters_of, is_available, remedy
+
 
 def links_elsewhere(file: h5py.File) -> Iterator[tuple[str, str]]:
     """Yield (path, sentence) of every link that is not the object itself; none is followed."""
@@ -42,11 +44,7 @@ def unreadable_storage(file: h5py.File) -> Iterator[tuple[str, str]]:
 def _storage_fault(dataset: h5py.Dataset) -> str:
     if dataset.is_virtual or dataset.external:
         return "expected the values in this file, got a place in another one"
-    properties = dataset.id.get_create_plist()
-    filters = [properties.get_filter(index) for index in range(properties.get_nfilters())]
-    unknown = [f"{code} {name.decode(errors='replace')}" for code, _, _, name in filters if not _is_known(code)]
-    return f"expected a filter that is installed, got number {unknown[0].strip()}" if unknown else ""
-
-
-def _is_known(code: int) -> bool:
-    return bool(h5py.h5z.filter_avail(code))
+    for code, name in filters_of(dataset):
+        if not is_available(code):
+            return f"expected a filter that is installed, got number {f'{code} {name}'.strip()}{remedy(code)}"
+    return ""

@@ -27,15 +27,19 @@ from mmfeat.dataset.columns import (
     rows_at,
     united,
 )
-from mmfeat.dataset.schema import ObjectRule, rule_for, storage_type
+from mmfeat.dataset.decimal_values import CODING
+from mmfeat.dataset.logical import columns_of
+from mmfeat.dataset.schema import rule_for, storage_type
 from mmfeat.types import StreamStatus
 
 _ENDS, _BYTES = "frame_offsets", "bytes"
 
 
 def copy_attributes(source: h5py.HLObject, target: h5py.HLObject) -> None:
-    """Copy all attributes with their stored types."""
+    """Copy all attributes with their stored types, but for the coding of values, which are copied decoded."""
     for name in source.attrs:
+        if name == CODING:
+            continue
         target.attrs.create(name, source.attrs[name], dtype=source.attrs.get_id(name).dtype)
 
 
@@ -96,10 +100,9 @@ class RaggedCopy:
         group, target = source[self.path], file.create_group(self.path)
         copy_attributes(group, target)
         offsets = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
-        for name, column in group.items():
-            rule = _rule(group, name)
-            create = partial(target.create_dataset, name, dtype=storage_type(rule))
-            match _axis(rule):
+        for name, column in columns_of(group).items():
+            create = partial(target.create_dataset, name, dtype=storage_type(rule_for(f"{self.path}/{name}")))
+            match axis_of(group, name):
                 case "clip":
                     create(data=self.status)
                 case "clip + 1":
@@ -135,8 +138,8 @@ def frame_columns(group: h5py.Group, rows: IntArray) -> Iterator[tuple[str, Read
         rows: the wanted clips of the file, -1 for none.
     """
     frames = clip_runs(group["offsets"][:], rows)
-    for name, column in group.items():
-        axis = _axis(_rule(group, name))
+    for name, column in columns_of(group).items():
+        axis = axis_of(group, name)
         if axis not in ("frame", "frame + 1", "byte"):
             continue
         with open_column(column) as reader:
@@ -151,13 +154,9 @@ def _byte_runs(group: h5py.Group, frames: Runs) -> Runs:
         return united(rows_at(ends, frames.starts), rows_at(ends, frames.stops))
 
 
-def _rule(group: h5py.Group, name: str) -> ObjectRule:
-    return rule_for(f"{group.name}/{name}")
-
-
-def _axis(rule: ObjectRule) -> str:
+def axis_of(group: h5py.Group, name: str) -> str:
     """Return what the rows of a dataset are: clip, clip + 1, feature, byte, frame or frame + 1."""
-    axis = rule.dims[0].replace(" of <name>", "")
+    axis = rule_for(f"{group.name}/{name}").dims[0].replace(" of <name>", "")
     if axis in ("clip", "clip + 1", "feature", "byte"):
         return axis
     return "frame + 1" if axis.endswith(" + 1") else "frame"

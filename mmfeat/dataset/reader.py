@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from mmfeat.dataset.column import READ_ONLY
 from mmfeat.dataset.damage import refusing_damage
+from mmfeat.dataset.logical import compression_of
 from mmfeat.dataset.open_stream import FrameBatch, OpenStream
 from mmfeat.dataset.opening import check_header, open_file
 from mmfeat.dataset.padded import PaddedBatch, read_padded, without_invalid
@@ -356,6 +357,12 @@ class DatasetReader:
         self._check_kind(stream, opened, images=True)
         with refusing_damage(self.path):
             return opened.read_images(self._runs_of(stream, opened, [index])[0])
+
+    def compression(self, stream: str) -> str:
+        """Return how a stream is stored: none, gzip, blosc2 or decimal."""
+        group = self._stream(stream)
+        with refusing_damage(self.path):
+            return compression_of(group)
 
     def n_byte(self, stream: str) -> int:
         """Return how many bytes the images of a stream take; 0 for features."""

@@ -34,7 +34,8 @@ class AttributeRule:
 class ObjectRule:
     """What a group or a dataset has to be; ``path`` may hold ``<name>``.
 
-    ``only_with`` and ``only_without`` name an attribute that the parent has or has not where the object is there.
+    ``only_with`` names an attribute that the parent has where the object is there, ``only_without`` those that it has
+    not.
     """
 
     path: str
@@ -47,7 +48,7 @@ class ObjectRule:
     value_range: tuple[float, float] | None = None
     members: Mapping[str, int] = field(default_factory=dict)
     only_with: str = ""
-    only_without: str = ""
+    only_without: tuple[str, ...] = ()
     attributes: tuple[AttributeRule, ...] = ()
 
     @property
@@ -58,7 +59,7 @@ class ObjectRule:
     def belongs_to(self, parent_attributes: Mapping[str, Any]) -> bool:
         """Return whether the object may be in a group with these attributes."""
         has_all = not self.only_with or self.only_with in parent_attributes
-        return has_all and not (self.only_without and self.only_without in parent_attributes)
+        return has_all and not any(name in parent_attributes for name in self.only_without)
 
     def match(self, path: str) -> str | None:
         """Return what ``<name>`` stands for in ``path`` ("" where the rule has none); None: another object."""
@@ -138,6 +139,6 @@ def _object_rule(entry: Mapping[str, Any]) -> ObjectRule:
         value_range=(float(limits[0]), float(limits[1])) if limits else None,
         members=entry.get("enum", {}),
         only_with=entry.get("only_with", ""),
-        only_without=entry.get("only_without", ""),
+        only_without=tuple(entry.get("only_without", ())),
         attributes=attributes,
     )

@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from mmfeat.config import flatten
 from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.dataset.decimal_values import CODING
+from mmfeat.dataset.logical import columns_of
 from mmfeat.dataset.schema import FORMAT_VERSION
 from mmfeat.dataset.validate import validate
 from mmfeat.errors import InputError, SchemaError
@@ -182,8 +184,16 @@ def _shown(value: Any, other: Any) -> str:
 
 
 def _n_frame_byte(file: h5py.File) -> int:
-    groups = (item for place, item in _items(file) if is_ragged(place))
-    return sum(int(column.id.get_storage_size()) for group in groups for column in group.values())
+    n_byte = 0
+
+    def add(_name: str, item: Any) -> None:
+        nonlocal n_byte
+        n_byte += int(item.id.get_storage_size()) if isinstance(item, h5py.Dataset) else 0
+
+    for place, group in _items(file):
+        if is_ragged(place):
+            group.visititems(add)
+    return n_byte
 
 
 def _items(file: h5py.File) -> Iterator[tuple[str, Any]]:
@@ -200,12 +210,13 @@ def _facts(item: Any) -> dict[str, Any]:
     for name, value in item.attrs.items():
         if name == "config":
             facts |= flatten(json.loads(value), "config.")
-        elif name not in ("source", "recording_disjoint"):
+        elif name not in ("source", "recording_disjoint", CODING):
             facts[name] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     if isinstance(item, h5py.Group):
-        facts["columns"] = sorted(item)
+        columns = columns_of(item)
+        facts["columns"] = sorted(columns)
         facts |= {name: texts(item[name]) for name in _CONSTANTS if name in item}
-        facts |= {f"shape of {name}": column.shape[1:] for name, column in item.items() if column.ndim > 1}
+        facts |= {f"shape of {name}": column.shape[1:] for name, column in columns.items() if column.ndim > 1}
     return facts
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mmfeat.dataset.flat_file import Compression, FlatFile
+from mmfeat.dataset.decimal_store import store_decimals
+from mmfeat.dataset.flat_file import FlatFile
+from mmfeat.dataset.storage import Compression
 from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import FrameFeatures, StreamInfo, StreamStatus
@@ -71,7 +73,10 @@ class Spool(ABC):
     def store(self, group: h5py.Group, compression: Compression = "none") -> None:
         """Copy the frames into datasets of ``group``, but for those that have their place there."""
         for column, file in self.columns.items():
-            if column not in group:
+            is_done = column in group
+            if column == "values" and compression == "decimal" and not is_done:
+                is_done = store_decimals(group, file.blocks, file.shape)
+            if not is_done:
                 file.store(group, column, compression)
         group["offsets"] = np.asarray(self.offsets, dtype=np.int64)
 

@@ -12,6 +12,7 @@ import numpy as np
 from mmfeat.dataset.assemble import CopyReport, assemble
 from mmfeat.dataset.finish import check_output
 from mmfeat.dataset.source import Source, kind_of, open_source
+from mmfeat.dataset.storage import Compression, check_compression
 from mmfeat.dataset.tables import Part
 from mmfeat.errors import InputError, list_faults
 from mmfeat.types import BoolArray, Split, StreamStatus, Track, untracked
@@ -31,11 +32,14 @@ def subset_dataset(
     status: StreamStatus | None = None,
     head: int | None = None,
     overwrite: bool = False,
+    compression: Compression = "none",
     verify: bool = True,
     track: Track[Any] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> CopyReport:
     """Copy the clips that meet every condition into a new file, in the order of the old one.
+
+    Without a condition all are copied: with another ``compression`` that is how a file gets into an archive and out.
 
     Args:
         path: the file.
@@ -48,6 +52,7 @@ def subset_dataset(
         status: take the clips of which every taken stream has this status.
         head: of the clips that are left, take this many from the start.
         overwrite: replace an existing file.
+        compression: of the streams of the new file, however those of the old are stored; see ``DatasetWriter``.
         verify: recompute the content hash of the file first; without it damage is copied and goes unnoticed.
         track: shows progress.
         origin: what the provenance event says of where the request comes from.
@@ -58,6 +63,7 @@ def subset_dataset(
         OutputExistsError: the output exists and ``overwrite`` is false.
     """
     check_output(Path(output), overwrite=overwrite)  # before minutes of reading
+    check_compression(compression)
     source = open_source(path, verify=verify, track=track)
     taken = _taken_streams(source, streams)
     with source.opened() as file:
@@ -82,6 +88,7 @@ def subset_dataset(
         Path(output),
         event={"action": "subset", **facts, **(origin or {})},
         overwrite=overwrite,
+        compression=compression,
         track=track,
         details=facts,
     )

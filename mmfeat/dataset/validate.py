@@ -25,10 +25,11 @@ MF021     offsets of encoded frames start at 0, always increase and end at the n
 MF022     the codec of encoded frames is known, their height and width are above 0
 MF023     every encoded frame is a whole file of its codec and has the stated size
 MF024     all values are in the file itself and can be decoded
+MF025     values that are stored as decimals can be decoded
 ========  ==========================================================================
 
-Level ``structure`` reads the tables (MF001 to MF010, MF012, MF013, MF015, MF016, MF018, MF021, MF022, MF024); level
-``content`` also reads every frame (MF011, MF014, MF017, MF019, MF020, MF023).
+Level ``structure`` reads the tables (MF001 to MF010, MF012, MF013, MF015, MF016, MF018, MF021, MF022, MF024,
+MF025); level ``content`` also reads every frame (MF011, MF014, MF017, MF019, MF020, MF023).
 """
 
 from __future__ import annotations

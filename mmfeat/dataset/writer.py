@@ -20,13 +20,14 @@ from mmfeat.config import config_sha256
 from mmfeat.dataset.clip_table import ClipTable, LabelInfo, put_texts
 from mmfeat.dataset.content_hash import content_sha256
 from mmfeat.dataset.finish import UNFINISHED, check_output, put_in_place, reserve_space
-from mmfeat.dataset.flat_file import Compression, FlatFile
+from mmfeat.dataset.flat_file import FlatFile
 from mmfeat.dataset.image_spool import open_spool
 from mmfeat.dataset.in_place import LIBVER, fill_room, leave_room
 from mmfeat.dataset.part import PartFolder
 from mmfeat.dataset.put import put
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, schema_text
 from mmfeat.dataset.spool import Spool
+from mmfeat.dataset.storage import Compression, check_compression
 from mmfeat.dataset.word_spool import WordSpool
 from mmfeat.errors import MmfeatError, SchemaError, StorageError
 from mmfeat.types import ClipEntry, ClipFeatures, StreamFailure, StreamInfo, StreamStatus
@@ -60,7 +61,8 @@ class DatasetWriter:
         labels: the labels that clips may have.
         schemes: names of the split schemes.
         words: where the words of the clips come from, as JSON values; None: no words.
-        compression: of features; ``gzip`` makes smaller files whose single clips are read many times slower.
+        compression: of features: ``gzip``, ``blosc2`` or ``decimal`` make smaller files of the same content, whose
+            single clips are read many times slower.
         overwrite: replace an existing file.
         fingerprint: everything that decides the content of all clips, as values that JSON can hold; where it is given,
             an interrupted run is continued by the next one with the same fingerprint (see ``restore``).
@@ -70,6 +72,7 @@ class DatasetWriter:
     Raises:
         OutputExistsError: the file exists and ``overwrite`` is false.
         InputError: nothing can be written there, or another process writes this file.
+        MissingExtraError: ``blosc2`` without the package that brings it.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class DatasetWriter:
         fingerprint: Mapping[str, Any] | None = None,
         keep: Callable[[Mapping[str, Any]], bool] = lambda _record: True,
     ) -> None:
+        check_compression(compression)
         check_output(path, overwrite=overwrite)
         self.path = path
         self._info = info

@@ -10,7 +10,7 @@ import time
 import pytest
 import soundfile
 
-from mmfeat import ClipEntry, DatasetReader, build_dataset, resolve_build_config, validate
+from mmfeat import ClipEntry, DatasetReader, build_dataset, describe, resolve_build_config, validate
 from mmfeat.testing import tone, write_openface_csv
 
 N_CLIP = 200
@@ -90,6 +90,24 @@ def test_a_build_that_is_killed_at_fifty_moments_ends_with_the_same_content(mani
     assert final.returncode == 1, final.stderr  # every tenth clip has no sound
     assert_whole(out, whole)
     assert n_killed >= 10
+
+
+def test_a_build_that_is_killed_while_it_stores_decimals_ends_with_the_same_content(manifest, whole, tmp_path):
+    out, options = tmp_path / "a.h5", ["--compression", "decimal"]
+    for pause_s in (0.0, 0.05):  # after the file that is assembled is there
+        process = subprocess.Popen(
+            command(manifest, out, *options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and not (tmp_path / "a.h5.part" / "dataset.h5").exists():
+            time.sleep(0.002)
+        time.sleep(pause_s)
+        process.kill()
+        process.wait()
+        out.unlink(missing_ok=True)
+    final = subprocess.run(command(manifest, out, *options), capture_output=True, check=False)
+    assert final.returncode == 1
+    assert_whole(out, whole)
+    assert describe(out)["streams"]["vision"]["compression"] == "decimal"
 
 
 @pytest.mark.slow
