@@ -13,6 +13,7 @@ from mmfeat.plugins import COMMANDS, discover, load
 from .boundary import BoundaryGroup
 from .build import build, extract_audio
 from .convert import import_arrays, import_csd, import_csv, import_mmsa, import_skesl_pkl
+from .corpora import CORPUS_COMMANDS
 from .export import export_csd, export_mmsa, export_npz
 from .frames import extract_frames
 from .inspect import describe, presets, validate
@@ -23,6 +24,7 @@ from .split import split, subset
 
 BUILT_IN = (
     build,
+    *CORPUS_COMMANDS,
     describe,
     export_csd,
     export_mmsa,

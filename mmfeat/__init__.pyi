@@ -21,6 +21,15 @@ from .build_config import (
     BuildConfig as BuildConfig,
     resolve_build_config as resolve_build_config,
 )
+from .build_corpus import (
+    CorpusChoice as CorpusChoice,
+    CorpusPlan as CorpusPlan,
+    CorpusReport as CorpusReport,
+    build_corpus as build_corpus,
+    plan_corpus as plan_corpus,
+    read_corpus as read_corpus,
+    run_openface_over as run_openface_over,
+)
 from .clip_files import (
     entries_from_frame_folders as entries_from_frame_folders,
     entries_from_paths as entries_from_paths,
@@ -47,6 +56,15 @@ from .convert import (
     import_mmsa as import_mmsa,
     import_skesl_pkl as import_skesl_pkl,
     load_pickle as load_pickle,
+)
+from .corpora import (
+    CORPORA as CORPORA,
+    Corpus as Corpus,
+    Difference as Difference,
+    Differences as Differences,
+    RawCorpus as RawCorpus,
+    RawSources as RawSources,
+    Reconciliation as Reconciliation,
 )
 from .dataset import (
     CopyReport as CopyReport,

@@ -77,6 +77,8 @@ def build_dataset(
     config: BuildConfig | None = None,
     *,
     info: DatasetInfo | None = None,
+    labels: Sequence[LabelInfo] = (),
+    words: Mapping[str, Any] | None = None,
     n_jobs: int = 1,
     overwrite: bool = False,
     track: Track[ClipFeatures] = untracked,
@@ -96,6 +98,8 @@ def build_dataset(
         output: the file to make; it appears whole or not at all.
         config: settings of the streams.
         info: attributes of the dataset; named after the file where None.
+        labels: what is known of labels; others that clips have get their name alone.
+        words: where the words of the clips come from, as JSON values; None: words are not stored.
         n_jobs: worker processes.
         overwrite: replace an existing file.
         track: shows progress.
@@ -114,7 +118,8 @@ def build_dataset(
         output,
         info=info or DatasetInfo(name=output.stem),
         streams=_stream_infos(entries, config),
-        labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
+        labels=_label_infos(entries, labels),
+        words=words,
         schemes=_names(entry.splits for entry in entries),
         overwrite=overwrite,
         fingerprint=_fingerprint(entries, config),
@@ -178,6 +183,13 @@ def _stream_infos(entries: Sequence[ClipEntry], config: BuildConfig) -> list[Str
     if (frames := frames_config(config)) and any(entry.video for entry in entries):
         infos.append(frame_stream_info(frames))
     return infos
+
+
+def _label_infos(entries: Sequence[ClipEntry], known: Sequence[LabelInfo]) -> list[LabelInfo]:
+    """Return the known labels that a clip has, in their order, then the others."""
+    names = _names(entry.labels for entry in entries)
+    infos = {info.name: info for info in known if info.name in names}
+    return list(({**infos, **{name: infos.get(name, LabelInfo(name=name)) for name in names}}).values())
 
 
 def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:

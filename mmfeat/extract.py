@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmfeat.audio import extract_audio, read_audio
 from mmfeat.build_config import BuildConfig
+from mmfeat.cut_out import clip_span, cut_out
 from mmfeat.errors import ClipError, InputError
 from mmfeat.file_hash import file_sha256
 from mmfeat.images import EncodedFrames
@@ -37,21 +38,23 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
 
     def sound() -> FrameFeatures:
         nonlocal duration_s
-        waveform = read_audio(source, config.audio.sample_rate)  # type: ignore[arg-type]
+        waveform = read_audio(source, config.audio.sample_rate, **span)  # type: ignore[arg-type]
         duration_s = waveform.duration_s
         return extract_audio(waveform, config.audio, engine=config.engine)
 
+    span = clip_span(entry)
     source = entry.audio or entry.video
     if source is not None and "audio" in config.streams:
         attempt("audio", sound)
     if (openface := entry.openface) is not None and "vision" in config.streams:
-        attempt("vision", lambda: _in_sounds_time(_faces(openface, config.openface), entry.video))
+        attempt("vision", lambda: cut_out(_in_sounds_time(_faces(openface, config.openface), entry.video), **span))
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
-        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames)))
+        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames), **span))
     return ClipFeatures(
         entry=entry,
         streams=streams,
+        words=entry.words,
         failures=tuple(failures),
         duration_s=duration_s,
         source_sha256=_source_sha256(source),

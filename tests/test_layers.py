@@ -19,6 +19,7 @@ LANDING = {
     "mmfeat.clip_jobs",
     "mmfeat.compile",
     "mmfeat.csv_table",
+    "mmfeat.cut_out",
     "mmfeat.file_hash",
     "mmfeat.journal",
     "mmfeat.openface_output",
@@ -58,9 +59,14 @@ ALLOWED = {
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
     "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config"},
     "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
+    "mmfeat.corpora": FLOOR_0 | LANDING | {"mmfeat.convert", "mmfeat.dataset"},
+    "mmfeat.corpus_size": FLOOR_0 | {"mmfeat.build_config"},
+    "mmfeat.build_corpus": FLOOR_0
+    | FLOOR_1
+    | {"mmfeat.build", "mmfeat.build_config", "mmfeat.corpora", "mmfeat.corpus_size"},
     "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
-    "mmfeat.testing": FLOOR_0 | FLOOR_1,
+    "mmfeat.testing": FLOOR_0 | FLOOR_1 | {"mmfeat.corpora"},
     "mmfeat_schemas": set(),
     "skesl": {"skesl.errors"},
     **dict.fromkeys(SKESL_2, DOORS | SKESL_2),
