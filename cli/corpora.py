@@ -176,4 +176,145 @@ def build_mosi() -> Corpus:
     return _named("mosi")
 
 
-CORPUS_COMMANDS = (build_mosi,)
+@click.command("build-mosei")
+@_corpus_command
+def build_mosei() -> Corpus:
+    """Build CMU-MOSEI: 22,856 sentences with sentiment and six emotions.
+
+    ROOT holds CMU_MOSEI_Labels.csd of the CMU SDK, and Transcript/Segmented/Combined, Audio/Full/WAV_16000 and
+    Videos/Full/Combined, as far as they are there; a .csd file of word times is read as well. Clips are cut out of the
+    recordings by time. label.csv of MMSA stands in where there is no .csd file.
+
+    \b
+    Example:
+      mmfeat build-mosei CMU-MOSEI/ --out mosei.h5 --dry-run
+    """
+    return _named("mosei")
+
+
+@click.command("build-mosei-emotions")
+@_corpus_command
+def build_mosei_emotions() -> Corpus:
+    """Build CMU-MOSEI with six emotions that are there or not.
+
+    The clips of build-mosei. An emotion is there where its value is above 0; the order is happy, sad, anger, surprise,
+    disgust, fear. final_multi_labels.csv of UniVA stands in where there is no .csd file.
+
+    \b
+    Example:
+      mmfeat build-mosei-emotions CMU-MOSEI/ --out emotions.h5 -j 4
+    """
+    return _named("mosei-emotions")
+
+
+@click.command("build-sims")
+@click.option(
+    "--version", type=click.Choice(["1", "2"]), default="1", show_default=True, help="CH-SIMS, or the labelled v2."
+)
+@_corpus_command
+def build_sims(version: str) -> Corpus:
+    """Build CH-SIMS or CH-SIMS v2: Chinese clips with four sentiments.
+
+    ROOT holds label.csv (v2: meta.csv) and Raw/<video>/<clip>.mp4. The labels are sentiment, of all modalities, and
+    sentiment_T, sentiment_A and sentiment_V, of text, sound and picture alone.
+
+    \b
+    Example:
+      mmfeat build-sims CH-SIMS/ --out sims.h5 --audio ch-sims-33 --openface openface/ -j 4
+    """
+    return _named({"1": "sims", "2": "simsv2"}[version])
+
+
+@click.command("build-mer23")
+@_corpus_command
+def build_mer23() -> Corpus:
+    """Build MER2023 (CHEAVD 2.0): six emotions and valence.
+
+    ROOT holds label-6way.npz or train-label.csv, transcription.csv, and the clips anywhere below: sound or videos named
+    as in the tables. Schemes: mer-multi, mer-noise, mer-semi, fold-0 to fold-4. Placeholders of -10 are no labels; the
+    clips of MER-SEMI without labels are kept for pretraining.
+
+    \b
+    Example:
+      mmfeat build-mer23 MER2023/ --out mer23.h5 --frames -j 4
+    """
+    return _named("mer23")
+
+
+@click.command("build-mimic")
+@click.option("--features", "sets", multiple=True, metavar="SET", help="Finished features to take; all of them else.")
+@_corpus_command
+def build_mimic(sets: tuple[str, ...]) -> Corpus:
+    """Build MuSe-Mimic: approval, disappointment, uncertainty.
+
+    ROOT is the folder c1_muse_mimic with labels.csv, partition.csv and features/<set>/<id>.csv. Each set becomes a
+    stream; sound and videos are extracted as well where they lie below.
+
+    \b
+    Example:
+      mmfeat build-mimic c1_muse_mimic/ --out mimic.h5 --features egemaps --features vit
+    """
+    from mmfeat import mimic_corpus
+
+    return mimic_corpus(sets or None)
+
+
+@click.command("build-m3ed")
+@_corpus_command
+def build_m3ed() -> Corpus:
+    """Build M3ED: 24,449 utterances of Chinese dialogues, seven emotions.
+
+    ROOT holds annotation.json of RUCM3ED or utt_annot.json of UniVA, and the sound or the videos of the utterances or
+    of whole dialogues anywhere below. An utterance may have several emotions.
+
+    \b
+    Example:
+      mmfeat build-m3ed M3ED/ --out m3ed.h5 -j 4
+    """
+    return _named("m3ed")
+
+
+@click.command("build-voxceleb")
+@click.option(
+    "--nationality",
+    "nationalities",
+    multiple=True,
+    metavar="NAME",
+    help="Only speakers from there, by VoxCeleb1's list; skesl stands for USA, UK, Canada and Australia.",
+)
+@click.option("--language", default="", metavar="CODE", help="Only clips in which --transcripts heard it, such as en.")
+@click.option(
+    "--min-probability",
+    "least_probability",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Of that language.",
+)
+@_corpus_command
+def build_voxceleb(nationalities: tuple[str, ...], language: str, least_probability: float) -> Corpus:
+    """Build VoxCeleb1, VoxCeleb2 or EmoVoxCeleb, to pretrain on.
+
+    ROOT holds <speaker>/<video>/<clip>, or audio/<speaker>/<video>_<clip>.wav with text/ and video/ beside. Speakers
+    are names or ids. The clips have no labels and no split. A million clips are read one by one.
+
+    \b
+    Example:
+      mmfeat build-voxceleb VoxCeleb1/wav --out vox.h5 --text-from asr --transcripts t.jsonl --language en -j 16
+    """
+    from mmfeat import SpeakerChoice, voxceleb_corpus
+
+    choice = SpeakerChoice(nationalities=nationalities or None, language=language, least_probability=least_probability)
+    return voxceleb_corpus(choice)
+
+
+CORPUS_COMMANDS = (
+    build_m3ed,
+    build_mer23,
+    build_mimic,
+    build_mosei,
+    build_mosei_emotions,
+    build_mosi,
+    build_sims,
+    build_voxceleb,
+)

@@ -21,15 +21,6 @@ from .build_config import (
     BuildConfig as BuildConfig,
     resolve_build_config as resolve_build_config,
 )
-from .build_corpus import (
-    CorpusChoice as CorpusChoice,
-    CorpusPlan as CorpusPlan,
-    CorpusReport as CorpusReport,
-    build_corpus as build_corpus,
-    plan_corpus as plan_corpus,
-    read_corpus as read_corpus,
-    run_openface_over as run_openface_over,
-)
 from .clip_files import (
     entries_from_frame_folders as entries_from_frame_folders,
     entries_from_paths as entries_from_paths,
@@ -65,6 +56,18 @@ from .corpora import (
     RawCorpus as RawCorpus,
     RawSources as RawSources,
     Reconciliation as Reconciliation,
+    SpeakerChoice as SpeakerChoice,
+    mimic_corpus as mimic_corpus,
+    voxceleb_corpus as voxceleb_corpus,
+)
+from .corpus_build import (
+    CorpusChoice as CorpusChoice,
+    CorpusPlan as CorpusPlan,
+    CorpusReport as CorpusReport,
+    build_corpus as build_corpus,
+    plan_corpus as plan_corpus,
+    read_corpus as read_corpus,
+    run_openface_over as run_openface_over,
 )
 from .dataset import (
     CopyReport as CopyReport,

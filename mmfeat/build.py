@@ -19,6 +19,7 @@ from mmfeat.config import config_sha256, config_to_dict
 from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.extract import extract_clip, frames_config
+from mmfeat.finished_features import finished_streams
 from mmfeat.reports import failure_rows, with_lists
 from mmfeat.types import (
     ClipEntry,
@@ -89,9 +90,9 @@ def build_dataset(
     An interrupted build is continued by the same call: same clips, settings, versions and unchanged files.
 
     A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
-    there is an OpenFace path, ``frames`` where there is a video path and the settings have frames. A stream that
-    fails is recorded with its reason and the clip keeps its row. The
-    content does not depend on ``n_jobs``.
+    there is an OpenFace path, ``frames`` where there is a video path and the settings have frames, and one for each
+    name in ``features``. A stream that fails is recorded with its reason and the clip keeps its row. The content does
+    not depend on ``n_jobs``.
 
     Args:
         entries: the clips, in the order of the file.
@@ -113,11 +114,11 @@ def build_dataset(
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
     config, notes = _fitted(config or BuildConfig(), entries)
-    started = datetime.now(UTC)
+    started, finished = datetime.now(UTC), finished_streams(entries)
     writer = DatasetWriter(
         output,
         info=info or DatasetInfo(name=output.stem),
-        streams=_stream_infos(entries, config),
+        streams=[*_stream_infos(entries, config), *finished.values()],
         labels=_label_infos(entries, labels),
         words=words,
         schemes=_names(entry.splits for entry in entries),
@@ -126,7 +127,9 @@ def build_dataset(
     )
     with writer:
         done = writer.restore(entries)
-        for clip in track(_extract_all(entries[len(done) :], config, n_jobs), len(entries) - len(done), "clips"):
+        for clip in track(
+            _extract_all(entries[len(done) :], config, n_jobs, finished), len(entries) - len(done), "clips"
+        ):
             writer.write(clip)
         failures = writer.failures
         n_ok = writer.n_ok
@@ -148,10 +151,12 @@ def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildCon
     return replace(config, openface=openface), [note]
 
 
-def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> Iterator[ClipFeatures]:
+def _extract_all(
+    entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int, finished: Mapping[str, StreamInfo]
+) -> Iterator[ClipFeatures]:
     """Yield the clips in the order of ``entries``."""
     if n_jobs == 1:
-        yield from (extract_clip(entry, config) for entry in entries)
+        yield from (extract_clip(entry, config, finished) for entry in entries)
         return
     import joblib
 
@@ -160,7 +165,7 @@ def _extract_all(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int)
     if any(entry.openface for entry in entries):
         prepare_loader()
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", prefer=_workers(entries, config, n_jobs))
-    yield from parallel(joblib.delayed(extract_clip)(entry, config) for entry in entries)
+    yield from parallel(joblib.delayed(extract_clip)(entry, config, finished) for entry in entries)
 
 
 def _workers(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> str:
@@ -254,7 +259,7 @@ def _image_versions(config: BuildConfig) -> dict[str, str]:
 
 def _stamp(entry: ClipEntry) -> list[list[int]]:
     stamps = []
-    for path in (entry.audio, entry.video, entry.openface):
+    for path in (entry.audio, entry.video, entry.openface, *entry.features.values()):
         if path is not None:
             with suppress(OSError):  # the clip will say so when its turn comes
                 found = path.stat()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mmfeat.audio import extract_audio, read_audio
@@ -11,15 +12,22 @@ from mmfeat.build_config import BuildConfig
 from mmfeat.cut_out import clip_span, cut_out
 from mmfeat.errors import ClipError, InputError
 from mmfeat.file_hash import file_sha256
+from mmfeat.finished_features import NONE, read_finished
 from mmfeat.images import EncodedFrames
-from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
+from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamInfo, StreamStatus
 from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, picture_offset_s, read_frames, read_openface_csv
 
 _LATE_S = 0.1  # a picture that begins later is worth a note
 
 
-def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
-    """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception."""
+def extract_clip(entry: ClipEntry, config: BuildConfig, finished: Mapping[str, StreamInfo] = NONE) -> ClipFeatures:
+    """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception.
+
+    Args:
+        entry: the clip.
+        config: settings of the streams that are extracted.
+        finished: the streams whose files the clips name.
+    """
     streams: dict[str, FrameFeatures | EncodedFrames] = {}
     failures: list[StreamFailure] = []
     duration_s = float("nan")
@@ -51,6 +59,8 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
         attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames), **span))
+    for name, path in entry.features.items():
+        attempt(name, partial(read_finished, path, finished[name]))
     return ClipFeatures(
         entry=entry,
         streams=streams,

@@ -57,11 +57,12 @@ ALLOWED = {
     **dict.fromkeys(LANDING, FLOOR_0 | LANDING),
     **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
-    "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config"},
-    "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
+    "mmfeat.finished_features": FLOOR_0 | {"mmfeat.convert"},
+    "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.finished_features"},
+    "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.finished_features"},
     "mmfeat.corpora": FLOOR_0 | LANDING | {"mmfeat.convert", "mmfeat.dataset"},
     "mmfeat.corpus_size": FLOOR_0 | {"mmfeat.build_config"},
-    "mmfeat.build_corpus": FLOOR_0
+    "mmfeat.corpus_build": FLOOR_0
     | FLOOR_1
     | {"mmfeat.build", "mmfeat.build_config", "mmfeat.corpora", "mmfeat.corpus_size"},
     "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,

@@ -2,12 +2,18 @@
 
 from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources
 from mmfeat.corpora.found import Difference, Differences
+from mmfeat.corpora.m3ed import M3ED
+from mmfeat.corpora.mer23 import MER23
+from mmfeat.corpora.mimic import MIMIC, mimic_corpus
+from mmfeat.corpora.mosei import MOSEI, MOSEI_EMOTIONS
 from mmfeat.corpora.mosi import MOSI
 from mmfeat.corpora.openface_files import OpenFaceFiles
 from mmfeat.corpora.recognised import RecognisedText, RecognisedTexts
 from mmfeat.corpora.reconcile import Reconciliation, reconcile
+from mmfeat.corpora.sims import SIMS, SIMS_V2
+from mmfeat.corpora.voxceleb import VOXCELEB, SpeakerChoice, voxceleb_corpus
 
-CORPORA = {corpus.name: corpus for corpus in (MOSI,)}
+CORPORA = {corpus.name: corpus for corpus in (MOSI, MOSEI, MOSEI_EMOTIONS, SIMS, SIMS_V2, MER23, M3ED, MIMIC, VOXCELEB)}
 
 __all__ = [
     "CORPORA",
@@ -20,5 +26,8 @@ __all__ = [
     "RecognisedText",
     "RecognisedTexts",
     "Reconciliation",
+    "SpeakerChoice",
+    "mimic_corpus",
     "reconcile",
+    "voxceleb_corpus",
 ]

@@ -41,12 +41,14 @@ class RawCorpus:
         differences: what does not fit the published lists, or is there twice, or lacks its counterpart.
         notes: sentences that a person should read before trusting the values.
         words: where the words of the clips come from, as JSON values; None: no words.
+        has_published_ids: the clips are named as in the published split; else only their numbers are compared.
     """
 
     entries: Sequence[ClipEntry]
     differences: Differences = field(default_factory=Differences)
     notes: tuple[str, ...] = ()
     words: Mapping[str, Any] | None = None
+    has_published_ids: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmfeat.corpora.corpus import Corpus
+from mmfeat.corpora.corpus import Corpus, RawCorpus
 from mmfeat.corpora.found import Differences
 from mmfeat.errors import list_faults
 from mmfeat.reports import Failures
-from mmfeat.types import ClipEntry, Split
+from mmfeat.types import Split
 
 MISSING = "in the published split, not in the raw tree"
 UNPUBLISHED = "in the raw tree, not in the published split"
@@ -94,8 +94,7 @@ class Reconciliation:
 
 def reconcile(
     corpus: Corpus,
-    entries: Iterable[ClipEntry],
-    differences: Differences,
+    raw: RawCorpus,
     *,
     failures: Failures = (),
     limited: bool = False,
@@ -104,17 +103,17 @@ def reconcile(
 
     Args:
         corpus: what was expected.
-        entries: what was found.
-        differences: what its reader met; the clips that the published split has beside them are added.
+        raw: what was found; the clips that the published split has beside them are added to its differences.
         failures: of the build.
         limited: not all clips were wanted.
     """
-    published = corpus.published() if corpus.published else {}
+    differences = raw.differences
+    published = corpus.published() if corpus.published and raw.has_published_ids else {}
     missing = dict.fromkeys(published)
     found: dict[str, Counter[Split]] = {}
     labelled: Counter[str] = Counter()
     n_clip = 0
-    for entry in entries:
+    for entry in raw.entries:
         n_clip += 1
         missing.pop(entry.clip_id, None)
         if published and entry.clip_id not in published:

@@ -15,11 +15,24 @@ from mmfeat.testing.material import (
     write_openface_csv,
     write_sound_as,
 )
-from mmfeat.testing.raw_corpora import make_raw_mosi
+from mmfeat.testing.raw_corpora import (
+    make_raw_mer23,
+    make_raw_mimic,
+    make_raw_mosi,
+    make_raw_sims,
+    write_object_npz,
+)
+from mmfeat.testing.raw_recordings import make_raw_m3ed, make_raw_mosei, make_raw_voxceleb, write_sequence
 
 __all__ = [
     "WORDS",
+    "make_raw_m3ed",
+    "make_raw_mer23",
+    "make_raw_mimic",
+    "make_raw_mosei",
     "make_raw_mosi",
+    "make_raw_sims",
+    "make_raw_voxceleb",
     "numbered_image",
     "shown_number",
     "tone",
@@ -27,6 +40,8 @@ __all__ = [
     "write_example_manifest",
     "write_example_video",
     "write_landmark_csv",
+    "write_object_npz",
     "write_openface_csv",
+    "write_sequence",
     "write_sound_as",
 ]

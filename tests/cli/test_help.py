@@ -19,6 +19,14 @@ COMMANDS = [
         ("mmfeat", mmfeat, name)
         for name in (
             "build",
+            "build-m3ed",
+            "build-mer23",
+            "build-mimic",
+            "build-mosei",
+            "build-mosei-emotions",
+            "build-mosi",
+            "build-sims",
+            "build-voxceleb",
             "describe",
             "export-csd",
             "export-mmsa",

@@ -128,7 +128,7 @@ def build_corpus(
         origin={"corpus": corpus.name, "root": str(root), **(origin or {})},
     )
     limited = choice.limit is not None
-    table = reconcile(corpus, raw.entries, raw.differences, failures=report.failures, limited=limited)
+    table = reconcile(corpus, raw, failures=report.failures, limited=limited)
     table_path = output.with_name(f"{output.stem}.reconciliation.json")
     table_path.write_text(table.to_json() + "\n", encoding="utf-8")
     return CorpusReport(build=replace(report, notes=(*raw.notes, *report.notes)), table=table, table_path=table_path)
@@ -149,7 +149,7 @@ def plan_corpus(
     config, choice = config or BuildConfig(), choice or CorpusChoice()
     raw = read_corpus(corpus, Path(root), choice)
     facts = {"clips": len(raw.entries), **n_with(raw.entries), "size": expected_bytes(raw.entries, config)}
-    table = reconcile(corpus, raw.entries, raw.differences, limited=choice.limit is not None)
+    table = reconcile(corpus, raw, limited=choice.limit is not None)
     return CorpusPlan(output=Path(output), facts=facts, table=table, notes=raw.notes)
 
 
