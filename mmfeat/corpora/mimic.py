@@ -48,14 +48,17 @@ def read(root: Path, sources: RawSources, *, features: Sequence[str] | None = No
     for clip_id, part in parts.items():
         if clip_id not in labels and part != Split.TEST:
             found.add("partition without label", clip_id)
-    sets = _feature_sets(root, features)
+    sets = {
+        name: {path.stem: path for path in files_below(folder, {".csv"})}
+        for name, folder in _feature_sets(root, features).items()
+    }
     media = MediaFiles(root)
     names = list(dict.fromkeys([*parts, *labels]))
     entries = [_entry(name, parts, labels, sets, media, sources, found) for name in names]
-    for name, folder in sets.items():
-        for path in files_below(folder, {".csv"}):
-            if path.stem not in parts and path.stem not in labels:
-                found.add(f"features {name} without clip", path.stem)
+    for name, files in sets.items():
+        for clip_id in files:
+            if clip_id not in parts and clip_id not in labels:
+                found.add(f"features {name} without clip", clip_id)
     note = f"the split is that of {table.name}; no list of it is public"
     return RawCorpus(entries=entries, differences=found, notes=(note,))
 
@@ -100,14 +103,15 @@ def _feature_sets(root: Path, wanted: Sequence[str] | None) -> dict[str, Path]:
     unknown = [name for name in wanted or () if name not in sets]
     if unknown:
         raise InputError(f"{root}: expected features/{unknown[0]}, found {', '.join(sets) or 'no features'}")
-    return sets if wanted is None else {name: sets[name] for name in wanted}
+    wanted = list(sets) if wanted is None else wanted
+    return {name: sets[name] for name in wanted if any(files_below(sets[name], {".csv"}))}
 
 
 def _entry(
     clip_id: str,
     parts: dict[str, Split],
     labels: dict[str, dict[str, float]],
-    sets: dict[str, Path],
+    sets: dict[str, dict[str, Path]],
     media: MediaFiles,
     sources: RawSources,
     found: Differences,
@@ -121,9 +125,14 @@ def _entry(
         audio=audio,
         video=video,
         openface=sources.openface.find(clip_id) if sources.openface else None,
-        features={name: folder / f"{clip_id}.csv" for name, folder in sets.items()},
+        features={name: _file(files, clip_id) for name, files in sets.items()},
         labels=labels.get(clip_id, {}),
     )
+
+
+def _file(files: dict[str, Path], clip_id: str) -> Path:
+    """Return the features of a clip, or where they should be: the build then says that they are missing."""
+    return files[clip_id] if clip_id in files else next(iter(files.values())).with_name(f"{clip_id}.csv")
 
 
 def mimic_corpus(features: Sequence[str] | None = None) -> Corpus:

@@ -1,4 +1,4 @@
-"""M3ED: utterances of dialogues, several emotions at once, cut out of dialogues where there is no sound of their own."""
+"""M3ED: utterances of dialogues with several emotions at once; cut out of dialogues where they have no own sound."""
 
 import json
 
