@@ -70,6 +70,7 @@ from .corpus_build import (
     run_openface_over as run_openface_over,
 )
 from .dataset import (
+    Compression as Compression,
     CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
@@ -98,6 +99,7 @@ from .errors import (
     OutputExistsError as OutputExistsError,
     PluginError as PluginError,
     SchemaError as SchemaError,
+    StorageError as StorageError,
 )
 from .extract import (
     extract_clip as extract_clip,

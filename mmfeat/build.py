@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mmfeat.audio import audio_stream_info, engine_for, prepare_engine
 from mmfeat.build_config import BuildConfig
+from mmfeat.clip_survey import ClipSurvey, survey_clips
 from mmfeat.config import config_sha256, config_to_dict
-from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
+from mmfeat.dataset import Compression, DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.extract import extract_clip, frames_config
-from mmfeat.finished_features import finished_streams
+from mmfeat.feature_files import feature_file_streams
 from mmfeat.reports import failure_rows, with_lists
+from mmfeat.retry import FinishedClips
+from mmfeat.stamps import changed_source
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
@@ -32,7 +36,6 @@ from mmfeat.types import (
 from mmfeat.vision import fit_to_files, frame_stream_info, openface_stream_info, prepare_loader
 
 _MAX_THREADS = 4
-_ENTRY_FIELDS = tuple(entry.name for entry in fields(ClipEntry))
 _CONTENT_VERSIONS = ("mmfeat", "librosa", "numpy", "soxr")
 
 
@@ -46,6 +49,7 @@ class BuildReport:
         n_ok: clips with each stream.
         failures: (clip id, failure) of every stream that could not be read.
         n_continued: clips that an interrupted run of the same build had finished.
+        n_kept: clips of the finished file that were kept while the failed ones were tried again.
         notes: sentences that a person should read before trusting the values.
     """
 
@@ -54,11 +58,13 @@ class BuildReport:
     n_ok: Mapping[str, int]
     failures: tuple[tuple[str, StreamFailure], ...]
     n_continued: int = 0
+    n_kept: int = 0
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the report as JSON."""
         counts = {"n_clip": self.n_clip, "n_ok": dict(self.n_ok), "n_continued": self.n_continued}
+        counts["n_kept"] = self.n_kept
         return json.dumps(
             {"path": str(self.path), **counts, "notes": self.notes, "failures": failure_rows(self.failures)}, indent=2
         )
@@ -69,6 +75,8 @@ class BuildReport:
         text = f"{self.path}: {self.n_clip} clips ({streams})"
         if self.n_continued:
             text += f", {self.n_continued} of them from an interrupted run"
+        if self.n_kept:
+            text += f", {self.n_kept} of them kept"
         return with_lists(text, self.notes, self.failures)
 
 
@@ -82,12 +90,15 @@ def build_dataset(
     words: Mapping[str, Any] | None = None,
     n_jobs: int = 1,
     overwrite: bool = False,
+    retry_failed: bool = False,
+    compression: Compression = "none",
     track: Track[ClipFeatures] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> BuildReport:
     """Extract every stream of every clip into one dataset file.
 
-    An interrupted build is continued by the same call: same clips, settings, versions and unchanged files.
+    An interrupted build is continued by the same call. Other settings, versions or streams start it anew; where the
+    clips or their files changed it goes on from the first one that did. A note says so.
 
     A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
     there is an OpenFace path, ``frames`` where there is a video path and the settings have frames, and one for each
@@ -103,42 +114,74 @@ def build_dataset(
         words: where the words of the clips come from, as JSON values; None: words are not stored.
         n_jobs: worker processes.
         overwrite: replace an existing file.
+        retry_failed: of an existing file try only those clips again in which a stream failed, and clips that are new;
+            the others are kept without a look at their files.
+        compression: of features, ``none`` or ``gzip``; the content, and its hash, are the same.
         track: shows progress.
         origin: what the provenance event says about where the clips come from.
 
     Raises:
         InputError: no clips; or nothing but failures, so that the file would hold no data.
-        OutputExistsError: the file exists and ``overwrite`` is false.
+        OutputExistsError: the file exists, and neither ``overwrite`` nor ``retry_failed`` is true.
     """
     output = Path(output)
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
     config, notes = _fitted(config or BuildConfig(), entries)
-    started, finished = datetime.now(UTC), finished_streams(entries)
-    writer = DatasetWriter(
-        output,
-        info=info or DatasetInfo(name=output.stem),
-        streams=[*_stream_infos(entries, config), *finished.values()],
-        labels=_label_infos(entries, labels),
-        words=words,
-        schemes=_names(entry.splits for entry in entries),
-        overwrite=overwrite,
-        fingerprint=_fingerprint(entries, config),
-    )
-    with writer:
-        done = writer.restore(entries)
-        for clip in track(
-            _extract_all(entries[len(done) :], config, n_jobs, finished), len(entries) - len(done), "clips"
-        ):
-            writer.write(clip)
-        failures = writer.failures
-        n_ok = writer.n_ok
-        notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
-        _refuse_an_empty_dataset(entries, n_ok, failures)
-        writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
+    started = datetime.now(UTC)
+    survey, same = survey_clips(entries), _SameClips(entries)
+    named = feature_file_streams(survey.features, entries)
+    streams = [*_stream_infos(entries, config), *named.values()]
+    with _finished(output, entries, streams, retry_failed=retry_failed) as finished:
+        writer = DatasetWriter(
+            output,
+            info=info or DatasetInfo(name=output.stem),
+            streams=streams,
+            labels=_label_infos(survey.labels, labels),
+            schemes=survey.schemes,
+            words=words if survey.has_words else None,
+            compression=compression,
+            overwrite=overwrite or finished is not None,
+            fingerprint=_fingerprint(streams, config, finished, survey),
+            keep=same,
+        )
+        with writer:
+            n_done = writer.restore(entries)
+            notes += _restart_notes(output, writer.restart_reason, same.reason, n_done)
+            clips = _clips(entries[n_done:], partial(_extract_all, config=config, n_jobs=n_jobs, named=named), finished)
+            for clip in track(clips, len(entries) - n_done, "clips"):
+                writer.write(clip)
+            failures, n_ok = writer.failures, writer.n_ok
+            notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
+            _refuse_an_empty_dataset(entries, n_ok, failures)
+            for event in () if finished is None else finished.reader.events():
+                writer.add_event(event)
+            writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
     return BuildReport(
-        path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done), notes=tuple(notes)
+        path=output,
+        n_clip=len(entries),
+        n_ok=n_ok,
+        failures=failures,
+        n_continued=n_done,
+        n_kept=0 if finished is None else len(finished),
+        notes=tuple(notes),
     )
+
+
+def _finished(
+    output: Path, entries: Sequence[ClipEntry], streams: Sequence[StreamInfo], *, retry_failed: bool
+) -> AbstractContextManager[FinishedClips | None]:
+    """Give the clips of an existing file that are kept; None where all are extracted."""
+    return FinishedClips(output, entries, streams) if retry_failed and output.exists() else nullcontext()
+
+
+def _clips(
+    entries: Sequence[ClipEntry],
+    extract: Callable[[Sequence[ClipEntry]], Iterator[ClipFeatures]],
+    finished: FinishedClips | None,
+) -> Iterator[ClipFeatures]:
+    """Yield the clips in the order of ``entries``: those that are kept, the others extracted."""
+    return extract(entries) if finished is None else finished.merged(entries, extract)
 
 
 def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildConfig, list[str]]:
@@ -152,11 +195,11 @@ def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildCon
 
 
 def _extract_all(
-    entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int, finished: Mapping[str, StreamInfo]
+    entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int, named: Mapping[str, StreamInfo]
 ) -> Iterator[ClipFeatures]:
     """Yield the clips in the order of ``entries``."""
     if n_jobs == 1:
-        yield from (extract_clip(entry, config, finished) for entry in entries)
+        yield from (extract_clip(entry, config, named) for entry in entries)
         return
     import joblib
 
@@ -165,7 +208,7 @@ def _extract_all(
     if any(entry.openface for entry in entries):
         prepare_loader()
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", prefer=_workers(entries, config, n_jobs))
-    yield from parallel(joblib.delayed(extract_clip)(entry, config, finished) for entry in entries)
+    yield from parallel(joblib.delayed(extract_clip)(entry, config, named) for entry in entries)
 
 
 def _workers(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> str:
@@ -190,16 +233,10 @@ def _stream_infos(entries: Sequence[ClipEntry], config: BuildConfig) -> list[Str
     return infos
 
 
-def _label_infos(entries: Sequence[ClipEntry], known: Sequence[LabelInfo]) -> list[LabelInfo]:
+def _label_infos(names: Sequence[str], known: Sequence[LabelInfo]) -> list[LabelInfo]:
     """Return the known labels that a clip has, in their order, then the others."""
-    names = _names(entry.labels for entry in entries)
     infos = {info.name: info for info in known if info.name in names}
-    return list(({**infos, **{name: infos.get(name, LabelInfo(name=name)) for name in names}}).values())
-
-
-def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the keys of all mappings in the order of their first appearance."""
-    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+    return list({**infos, **{name: infos.get(name, LabelInfo(name=name)) for name in names}}.values())
 
 
 def _refuse_an_empty_dataset(
@@ -240,11 +277,42 @@ def _event(
     }
 
 
-def _fingerprint(entries: Sequence[ClipEntry], config: BuildConfig) -> str:
-    """Return a hash of everything that decides the content: clips, their files' sizes and times, settings, versions."""
-    clips = [[str(getattr(entry, name)) for name in _ENTRY_FIELDS] + [_stamp(entry)] for entry in entries]
+def _fingerprint(
+    streams: Sequence[StreamInfo], config: BuildConfig, finished: FinishedClips | None, survey: ClipSurvey
+) -> dict[str, str]:
+    """Return hashes of what decides the content of all clips; the files of each are looked at one by one."""
     versions = {name: version(name) for name in _CONTENT_VERSIONS} | _image_versions(config)
-    return config_sha256({"clips": clips, "config": config_to_dict(config), "versions": versions})
+    return {
+        "settings": config_sha256(config_to_dict(config)),
+        "streams": ", ".join(stream.name for stream in streams),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        "parts of recordings or words": survey.cuts_sha256,
+        "finished file": "" if finished is None else finished.reader.attributes["content_sha256"],
+    }
+
+
+class _SameClips:
+    """Tells of the clips of an interrupted build, one by one, whether they are the same; ``reason`` says why not."""
+
+    def __init__(self, entries: Sequence[ClipEntry]) -> None:
+        self.reason = ""
+        self._entries = iter(entries)
+
+    def __call__(self, record: Mapping[str, Any]) -> bool:
+        entry = next(self._entries, None)
+        if entry is None or entry.clip_id != record["clip_id"]:
+            self.reason = f"the clips are others from {record['clip_id']!r} on"
+        else:
+            self.reason = changed_source(entry, record["stamps"])
+        return not self.reason
+
+
+def _restart_notes(output: Path, plan_changed: str, clip_changed: str, n_done: int) -> list[str]:
+    if plan_changed:
+        return [f"{output}: an interrupted build was begun anew: other {plan_changed}"]
+    if clip_changed:
+        return [f"{output}: an interrupted build was continued after {n_done} clips only: {clip_changed}"]
+    return []
 
 
 def _image_versions(config: BuildConfig) -> dict[str, str]:
@@ -255,13 +323,3 @@ def _image_versions(config: BuildConfig) -> dict[str, str]:
     import cv2
 
     return {"av": av.__version__, "opencv": cv2.__version__}
-
-
-def _stamp(entry: ClipEntry) -> list[list[int]]:
-    stamps = []
-    for path in (entry.audio, entry.video, entry.openface, *entry.features.values()):
-        if path is not None:
-            with suppress(OSError):  # the clip will say so when its turn comes
-                found = path.stat()
-                stamps.append([found.st_size, found.st_mtime_ns])
-    return stamps

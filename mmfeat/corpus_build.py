@@ -13,6 +13,7 @@ from mmfeat.build_config import BuildConfig
 from mmfeat.corpora import Corpus, OpenFaceFiles, RawCorpus, RawSources, RecognisedTexts, Reconciliation, reconcile
 from mmfeat.corpora.lazy_entries import changed
 from mmfeat.corpus_size import expected_bytes, n_with
+from mmfeat.dataset import Compression
 from mmfeat.errors import InputError
 from mmfeat.types import ClipEntry, ClipFeatures, Track, Words, untracked
 from mmfeat.vision import OpenFaceRunConfig, OpenFaceTool, run_openface
@@ -90,6 +91,8 @@ def build_corpus(
     *,
     n_jobs: int = 1,
     overwrite: bool = False,
+    retry_failed: bool = False,
+    compression: Compression = "none",
     track: Track[ClipFeatures] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> CorpusReport:
@@ -106,6 +109,8 @@ def build_corpus(
         choice: what is taken of the corpus.
         n_jobs: worker processes.
         overwrite: replace an existing file.
+        retry_failed: of an existing file try only those clips again in which a stream failed, and clips that are new.
+        compression: of features, ``none`` or ``gzip``.
         track: shows progress.
         origin: what the provenance event says beside the corpus.
 
@@ -124,6 +129,8 @@ def build_corpus(
         words=raw.words,
         n_jobs=n_jobs,
         overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
         track=track,
         origin={"corpus": corpus.name, "root": str(root), **(origin or {})},
     )

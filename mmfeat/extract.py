@@ -11,23 +11,24 @@ from mmfeat.audio import extract_audio, read_audio
 from mmfeat.build_config import BuildConfig
 from mmfeat.cut_out import clip_span, cut_out
 from mmfeat.errors import ClipError, InputError
-from mmfeat.file_hash import file_sha256
-from mmfeat.finished_features import NONE, read_finished
+from mmfeat.feature_files import NONE, read_feature_file
 from mmfeat.images import EncodedFrames
+from mmfeat.stamps import stamps_of
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamInfo, StreamStatus
 from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, picture_offset_s, read_frames, read_openface_csv
 
 _LATE_S = 0.1  # a picture that begins later is worth a note
 
 
-def extract_clip(entry: ClipEntry, config: BuildConfig, finished: Mapping[str, StreamInfo] = NONE) -> ClipFeatures:
+def extract_clip(entry: ClipEntry, config: BuildConfig, named: Mapping[str, StreamInfo] = NONE) -> ClipFeatures:
     """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception.
 
     Args:
         entry: the clip.
         config: settings of the streams that are extracted.
-        finished: the streams whose files the clips name.
+        named: the streams whose files the clips name.
     """
+    stamps = stamps_of(entry)  # taken first: a file that changes while it is read is noticed the next time
     streams: dict[str, FrameFeatures | EncodedFrames] = {}
     failures: list[StreamFailure] = []
     duration_s = float("nan")
@@ -60,14 +61,15 @@ def extract_clip(entry: ClipEntry, config: BuildConfig, finished: Mapping[str, S
     if frames is not None and video is not None:
         attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames), **span))
     for name, path in entry.features.items():
-        attempt(name, partial(read_finished, path, finished[name]))
+        attempt(name, partial(read_feature_file, path, named[name]))
     return ClipFeatures(
         entry=entry,
         streams=streams,
         words=entry.words,
         failures=tuple(failures),
         duration_s=duration_s,
-        source_sha256=_source_sha256(source),
+        source_sha256=next((stamp[3] for stamp in stamps if stamp[0] == str(source)), ""),
+        stamps=stamps,
         notes=tuple(note for features in streams.values() for note in getattr(features, "notes", ())),
     )
 
@@ -125,11 +127,3 @@ def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: Frame
         )
     rate_hz = config.openface.frame_rate_hz or frame_rate_hz(video)  # for files without a timestamp column
     return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",), frame_rate_hz=rate_hz))
-
-
-def _source_sha256(path: Path | None) -> str:
-    """Return the hash of a file; empty where it is missing or may not be read."""
-    try:
-        return "" if path is None else file_sha256(path)
-    except OSError:
-        return ""

@@ -17,6 +17,7 @@ FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "m
 FLOOR_1 = {"mmfeat.audio", "mmfeat.clip_files", "mmfeat.dataset", "mmfeat.manifest", "mmfeat.vision"}
 LANDING = {
     "mmfeat.clip_jobs",
+    "mmfeat.clip_survey",
     "mmfeat.compile",
     "mmfeat.csv_table",
     "mmfeat.cut_out",
@@ -25,6 +26,7 @@ LANDING = {
     "mmfeat.openface_output",
     "mmfeat.reports",
     "mmfeat.run_folder",
+    "mmfeat.stamps",
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
@@ -57,9 +59,13 @@ ALLOWED = {
     **dict.fromkeys(LANDING, FLOOR_0 | LANDING),
     **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
-    "mmfeat.finished_features": FLOOR_0 | {"mmfeat.convert"},
-    "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.finished_features"},
-    "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.finished_features"},
+    "mmfeat.feature_files": FLOOR_0 | {"mmfeat.convert"},
+    "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.feature_files"},
+    "mmfeat.build": FLOOR_0
+    | LANDING
+    | FLOOR_1
+    | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.feature_files", "mmfeat.retry"},
+    "mmfeat.retry": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.corpora": FLOOR_0 | LANDING | {"mmfeat.convert", "mmfeat.dataset"},
     "mmfeat.corpus_size": FLOOR_0 | {"mmfeat.build_config"},
     "mmfeat.corpus_build": FLOOR_0

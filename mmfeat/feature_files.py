@@ -14,20 +14,19 @@ from mmfeat.types import ClipEntry, FrameFeatures, StreamInfo
 _OWN = ("audio", "vision", "frames")
 
 
-def finished_streams(entries: Sequence[ClipEntry]) -> dict[str, StreamInfo]:
-    """Return the streams whose files the clips name.
+def feature_file_streams(names: Sequence[str], entries: Sequence[ClipEntry]) -> dict[str, StreamInfo]:
+    """Return the streams whose files the clips name, by the first file of each that can be read.
 
     Raises:
         InputError: no file of a stream can be read, or it has the name of one that is extracted.
     """
-    names = dict.fromkeys(name for entry in entries for name in entry.features)
     for name in names:
         if name in _OWN:
             raise InputError(f"stream {name}: expected another name for finished features; this one is extracted")
     return {name: feature_stream(name, entries) for name in names}
 
 
-def read_finished(path: Path, info: StreamInfo) -> FrameFeatures:
+def read_feature_file(path: Path, info: StreamInfo) -> FrameFeatures:
     """Return the frames of one file, with what was done to them as notes.
 
     Raises:
