@@ -16,6 +16,7 @@ from .options import (
     FILE,
     FOLDER,
     clip_progress,
+    compression_option,
     config_option,
     engine_option,
     fps_option,
@@ -26,12 +27,13 @@ from .options import (
     out_option,
     overwrite_option,
     progress_bar,
+    retry_option,
     set_option,
     show_report,
 )
 
 if TYPE_CHECKING:
-    from mmfeat import Corpus, CorpusChoice
+    from mmfeat import Compression, Corpus, CorpusChoice
 
 Command = Callable[..., None]
 
@@ -71,7 +73,9 @@ _OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
     click.option("--dry-run", is_flag=True, help="Print what was found, what is missing and what would be done."),
     json_option,
+    compression_option,
     overwrite_option,
+    retry_option,
 )
 
 
@@ -109,7 +113,9 @@ def _run(
     limit: int | None,
     dry_run: bool,
     as_json: bool,
+    compression: Compression,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Plan or build a corpus, print the report, and end with 1 where clips failed or are missing."""
     from mmfeat import CorpusChoice, build_corpus, plan_corpus, resolve_build_config
@@ -118,6 +124,8 @@ def _run(
         raise click.UsageError("expected --openface or --openface-bin, one of the two")
     if transcripts is not None and text_from != "asr":
         raise click.UsageError("--transcripts goes with --text-from asr")
+    if overwrite and retry_failed:
+        raise click.UsageError("expected --overwrite or --retry-failed, one of the two")
     settings = [f"engine={engine}", *openface_settings(groups, None, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
     recognised = (transcripts or root / "transcripts.jsonl") if text_from == "asr" else None
@@ -134,6 +142,8 @@ def _run(
         choice,
         n_jobs=n_jobs,
         overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
         track=clip_progress,
         origin=origin(),
     )

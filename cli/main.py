@@ -16,7 +16,7 @@ from .convert import import_arrays, import_csd, import_csv, import_mmsa, import_
 from .corpora import CORPUS_COMMANDS
 from .export import export_csd, export_mmsa, export_npz
 from .frames import extract_frames
-from .inspect import describe, presets, validate
+from .inspect import describe, doctor, presets, validate
 from .merge import join, merge
 from .openface import parse_openface
 from .run import extract_wav, run_openface
@@ -26,6 +26,7 @@ BUILT_IN = (
     build,
     *CORPUS_COMMANDS,
     describe,
+    doctor,
     export_csd,
     export_mmsa,
     export_npz,

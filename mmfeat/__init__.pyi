@@ -51,12 +51,14 @@ from .convert import (
 from .corpora import (
     CORPORA as CORPORA,
     Corpus as Corpus,
+    Diagnosis as Diagnosis,
     Difference as Difference,
     Differences as Differences,
     RawCorpus as RawCorpus,
     RawSources as RawSources,
     Reconciliation as Reconciliation,
     SpeakerChoice as SpeakerChoice,
+    diagnose as diagnose,
     mimic_corpus as mimic_corpus,
     voxceleb_corpus as voxceleb_corpus,
 )

@@ -1,6 +1,7 @@
 """Corpora: from the raw tree of each to its clips, its labels, its published split, and what does not fit."""
 
 from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources
+from mmfeat.corpora.doctor import Diagnosis, diagnose
 from mmfeat.corpora.found import Difference, Differences
 from mmfeat.corpora.m3ed import M3ED
 from mmfeat.corpora.mer23 import MER23
@@ -18,6 +19,7 @@ CORPORA = {corpus.name: corpus for corpus in (MOSI, MOSEI, MOSEI_EMOTIONS, SIMS,
 __all__ = [
     "CORPORA",
     "Corpus",
+    "Diagnosis",
     "Difference",
     "Differences",
     "OpenFaceFiles",
@@ -27,6 +29,7 @@ __all__ = [
     "RecognisedTexts",
     "Reconciliation",
     "SpeakerChoice",
+    "diagnose",
     "mimic_corpus",
     "reconcile",
     "voxceleb_corpus",

@@ -51,6 +51,15 @@ class RawCorpus:
     has_published_ids: bool = True
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a raw tree: what it is, and where it may lie, ``*`` standing for any letters of a file's name."""
+
+    what: str
+    places: tuple[str, ...]
+    needed: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
     """One corpus.
@@ -63,6 +72,7 @@ class Corpus:
         expected: clips of each part in each scheme, by the published split.
         published: returns the published part of each clip id in the scheme ``default``, where it is known.
         licence_at: where the licence is asked for.
+        pieces: of the raw tree; what is needed comes first.
         face_source: returns the video or the folder of pictures from which OpenFace gets the face of a clip.
     """
 
@@ -73,6 +83,7 @@ class Corpus:
     expected: Mapping[str, Mapping[Split, int]] = field(default_factory=dict)
     published: Callable[[], Mapping[str, Split]] | None = None
     licence_at: str = ""
+    pieces: tuple[Piece, ...] = ()
     face_source: Callable[[ClipEntry], Path | None] = lambda entry: entry.video
 
 

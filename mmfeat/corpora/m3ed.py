@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources, counts
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources, counts
 from mmfeat.corpora.facts import published_recordings
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.raw_tree import MediaFiles, check_root, first_inside
@@ -208,4 +208,8 @@ M3ED = Corpus(
     read=read,
     expected=counts(17_427, 2_821, 4_201),
     licence_at="https://github.com/AIM3-RUC/RUCM3ED",
+    pieces=(
+        Piece("annotations", ("annotation.json", "utt_annot.json"), needed=True),
+        Piece("sound", ("audio",)),
+    ),
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mmfeat.convert.object_npz import load_object_npz
-from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.raw_tree import MediaFiles, check_root, files_below, first_inside
 from mmfeat.corpora.tables import DOUBLED, number, read_rows
@@ -199,4 +199,12 @@ MER23 = Corpus(
         "mer-semi": {Split.TRAIN: 3_373, Split.TEST: 834},
     },
     licence_at="https://github.com/zeroQiaoba/MER2023-Baseline",
+    pieces=(
+        Piece("labels of all sets", ("label-6way.npz", "train-label.csv"), needed=True),
+        Piece("transcripts", ("transcription.csv", "transcription-engchi-polish.csv")),
+        Piece("Train&Val", ("train", "dataset-release/train", "video", "audio")),
+        Piece("MER-MULTI", ("test1", "dataset-release/test1")),
+        Piece("MER-NOISE", ("test2", "dataset-release/test2")),
+        Piece("MER-SEMI", ("test3", "dataset-release/test3")),
+    ),
 )

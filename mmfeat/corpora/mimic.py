@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.raw_tree import MediaFiles, check_root, files_below, first_inside, is_litter
 from mmfeat.corpora.tables import DOUBLED, number, read_rows, required
@@ -152,6 +152,11 @@ def mimic_corpus(features: Sequence[str] | None = None) -> Corpus:
         ),
         read=partial(read, features=features),
         licence_at="https://www.muse-challenge.org/challenge/data",
+        pieces=(
+            Piece("labels", ("labels.csv",), needed=True),
+            Piece("partition", ("partition.csv",), needed=True),
+            Piece("finished features", ("features",)),
+        ),
     )
 
 

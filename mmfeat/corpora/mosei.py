@@ -18,7 +18,7 @@ import numpy as np
 
 from mmfeat.convert.csd_file import CsdFile
 from mmfeat.convert.fields import text
-from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources, counts
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources, counts
 from mmfeat.corpora.facts import published_split
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.labelled import labelled_rows
@@ -220,6 +220,15 @@ _INFO = DatasetInfo(
 _LICENCE_AT = "http://multicomp.cs.cmu.edu/resources/cmu-mosei-dataset/"
 
 
+_PIECES = (
+    Piece("labels with times", ("*Labels*.csd", "label.csv", "final_multi_labels.csv"), needed=True),
+    Piece("transcripts", ("Transcript/Segmented/Combined", "Transcript")),
+    Piece("sound", ("Audio/Full/WAV_16000", "Audio")),
+    Piece("videos", ("Videos/Full/Combined", "Videos", "Video")),
+    Piece("word times", ("*Words.csd",)),
+)
+
+
 def _published() -> Mapping[str, Split]:
     return published_split("mosei")
 
@@ -248,6 +257,7 @@ MOSEI = Corpus(
     expected=counts(16_326, 1_871, 4_659),
     published=_published,
     licence_at=_LICENCE_AT,
+    pieces=_PIECES,
 )
 MOSEI_EMOTIONS = Corpus(
     name="mosei-emotions",
@@ -267,4 +277,5 @@ MOSEI_EMOTIONS = Corpus(
     expected=counts(16_326, 1_871, 4_659),
     published=_published,
     licence_at=_LICENCE_AT,
+    pieces=_PIECES,
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmfeat.convert.csd_file import CsdFile
 from mmfeat.convert.fields import text
-from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources, counts
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources, counts
 from mmfeat.corpora.facts import published_split
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.labelled import LabelledRow, labelled_rows
@@ -151,4 +151,11 @@ MOSI = Corpus(
     expected=counts(1_284, 229, 686),
     published=lambda: published_split("mosi"),
     licence_at="http://multicomp.cs.cmu.edu/resources/cmu-mosi-dataset/",
+    pieces=(
+        Piece("table of labels", ("MOSI-label.csv", "label.csv"), needed=True),
+        Piece("transcripts", ("Transcript/Segmented",)),
+        Piece("sound", ("Audio/WAV_16000/Segmented", "Audio")),
+        Piece("videos", ("Video/Segmented", "Video")),
+        Piece("word times", ("*Words.csd",)),
+    ),
 )

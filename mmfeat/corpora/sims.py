@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources, counts
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources, counts
 from mmfeat.corpora.facts import published_split
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.labelled import LabelledRow, labelled_rows
@@ -82,6 +82,10 @@ def _corpus(name: str, title: str, expected: tuple[int, int, int], citation: str
         expected=counts(*expected),
         published=lambda: published_split(name),
         licence_at=licence_at,
+        pieces=(
+            Piece("table of labels", ("label.csv", "meta.csv", "labels.csv"), needed=True),
+            Piece("videos", ("Raw",)),
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from mmfeat.corpora.corpus import Corpus, RawCorpus, RawSources
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources
 from mmfeat.corpora.facts import fact_rows
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.lazy_entries import LazyEntries
@@ -274,6 +274,12 @@ def voxceleb_corpus(choice: SpeakerChoice | None = None) -> Corpus:
         labels=(),
         read=partial(read, choice=choice or SpeakerChoice()),
         licence_at="https://www.robots.ox.ac.uk/~vgg/data/voxceleb/",
+        pieces=(
+            Piece("sound", ("audio", "wav", "dev/aac", "aac", "dev")),
+            Piece("transcripts", ("text",)),
+            Piece("face crops", ("video",)),
+            Piece("list of speakers", ("EmoVoxCeleb_meta.csv", "vox1_meta.csv")),
+        ),
         face_source=face_folder,
     )
 

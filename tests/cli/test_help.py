@@ -28,6 +28,7 @@ COMMANDS = [
             "build-sims",
             "build-voxceleb",
             "describe",
+            "doctor",
             "export-csd",
             "export-mmsa",
             "export-npz",
