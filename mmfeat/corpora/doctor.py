@@ -13,9 +13,8 @@ from mmfeat.convert.unpickle import load_pickle
 from mmfeat.corpora.corpus import Corpus, Piece, RawSources
 from mmfeat.corpora.facts import fact_rows
 from mmfeat.corpora.raw_tree import files_below, first_inside
-from mmfeat.corpora.reconcile import reconcile
+from mmfeat.corpora.reconcile import UNPUBLISHED, reconcile
 from mmfeat.errors import InputError
-from mmfeat.types import Split
 
 _PICKLES = (".pkl", ".pickle")
 _SEQUENCES = (".csd",)
@@ -139,8 +138,7 @@ def _read(corpus: Corpus, root: Path) -> tuple[str, Splits]:
         table = reconcile(corpus, raw)
     except InputError as error:
         return str(error), {}
-    parts = [count for counts in table.found.values() for part, count in counts.items() if part != Split.NONE]
-    if corpus.expected and not any(parts):
+    if len(table.differences.ids(UNPUBLISHED)) == len(raw.entries):
         return f"no clip has an id of {corpus.info.name}: it is another corpus, or ids were changed", {}
     return "", {name: parts for name, parts in table.to_dict()["splits"].items() if name in corpus.expected}
 

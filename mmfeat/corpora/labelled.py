@@ -13,6 +13,7 @@ from mmfeat.types import ClipEntry, Split
 
 DOUBLED_FILE = "file stands twice"
 OTHER_PART = "part differs from the published split"
+_MODES = {Split.TRAIN: ("train",), Split.VALID: ("valid", "val", "dev"), Split.TEST: ("test",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +92,9 @@ def labelled_rows(
 
 
 def _part(clip_id: str, mode: str, published: Mapping[str, Split], found: Differences) -> Split:
-    """Return the published part of a clip; that of the table where there is none."""
-    own = Split.__members__.get({"VAL": "VALID", "DEV": "VALID"}.get(mode.upper(), mode.upper()), Split.NONE)
-    part = published.get(clip_id, own)
-    if mode and part != own:
+    """Return the published part of a clip, whatever the table says; none for a clip that was not published."""
+    part = published.get(clip_id, Split.NONE)
+    if clip_id in published and mode and mode.lower() not in _MODES[part]:
         found.add(OTHER_PART, clip_id, f"published {part.name.lower()}, the table says {mode!r}")
     return part
 
