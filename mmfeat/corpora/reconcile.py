@@ -44,8 +44,14 @@ class Reconciliation:
 
     @property
     def n_missing(self) -> int:
-        """Number of clips that the published split has and the raw tree has not."""
-        return len(self.differences.ids(MISSING))
+        """Number of clips that the published split has and the raw tree has not; 0 where not all were wanted."""
+        if self.limited:
+            return 0
+        return sum(
+            max(0, count - self.found.get(scheme, {}).get(part, 0))
+            for scheme, parts in self.expected.items()
+            for part, count in parts.items()
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as plain values."""
