@@ -1,4 +1,4 @@
-"""The commands that look into a dataset file: validate, describe."""
+"""The commands that look into files: validate, describe, doctor."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import click
 
-from .options import FILE, json_option
+from .options import ANY_PATH, FILE, json_option, show_report
 
 REFUSED = 3
+DATASETS = ("m3ed", "mer23", "mimic", "mosei", "mosei-emotions", "mosi", "sims", "simsv2", "voxceleb")
 
 
 @click.command()
@@ -87,3 +88,25 @@ def describe(file: Path, *, as_json: bool) -> None:
 
     description = describe_file(file)
     click.echo(json.dumps(description, indent=2) if as_json else format_description(description))
+
+
+@click.command()
+@click.argument("dataset", type=click.Choice(DATASETS))
+@click.argument("root", type=ANY_PATH)
+@json_option
+def doctor(dataset: str, root: Path, *, as_json: bool) -> None:
+    """Say what a local copy of DATASET is, what it lacks, and where its licence is asked for.
+
+    ROOT is the folder of the raw data, a pickle or a computational sequence. Published pickles are known by their
+    hashes. Nothing is downloaded. The exit code is 3 where nothing can be built from it.
+
+    \b
+    Example:
+      mmfeat doctor mosi CMU-MOSI/
+    """
+    from mmfeat import CORPORA, diagnose
+
+    diagnosis = diagnose(CORPORA[dataset], root, CORPORA.values())
+    show_report(diagnosis, as_json=as_json)
+    if not diagnosis.usable:
+        click.get_current_context().exit(REFUSED)

@@ -13,9 +13,10 @@ from mmfeat.plugins import COMMANDS, discover, load
 from .boundary import BoundaryGroup
 from .build import build, extract_audio
 from .convert import import_arrays, import_csd, import_csv, import_mmsa, import_skesl_pkl
+from .corpora import CORPUS_COMMANDS
 from .export import export_csd, export_mmsa, export_npz
 from .frames import extract_frames
-from .inspect import describe, presets, validate
+from .inspect import describe, doctor, presets, validate
 from .merge import join, merge
 from .openface import parse_openface
 from .run import extract_wav, run_openface
@@ -23,7 +24,9 @@ from .split import split, subset
 
 BUILT_IN = (
     build,
+    *CORPUS_COMMANDS,
     describe,
+    doctor,
     export_csd,
     export_mmsa,
     export_npz,

@@ -5,6 +5,7 @@ The public names, by task:
 - run and convert: ``find_openface``, ``run_openface``, ``extract_wav``
 - read and extract: ``read_audio``, ``extract_audio``, ``read_openface_csv``, ``read_frames``
 - build: ``read_manifest``, ``resolve_build_config``, ``build_dataset``
+- corpora: ``CORPORA``, ``build_corpus``, ``plan_corpus``, ``read_corpus``, ``diagnose``
 - in and out: ``import_mmsa``, ``import_skesl_pkl``, ``import_csd``, ``import_csv``, ``import_arrays``, ``export_mmsa``,
   ``export_csd``, ``export_npz``
 - the file: ``DatasetReader``, ``DatasetWriter``, ``validate``, ``describe``, ``write_contact_sheet``

@@ -48,6 +48,29 @@ from .convert import (
     import_skesl_pkl as import_skesl_pkl,
     load_pickle as load_pickle,
 )
+from .corpora import (
+    CORPORA as CORPORA,
+    Corpus as Corpus,
+    Diagnosis as Diagnosis,
+    Difference as Difference,
+    Differences as Differences,
+    RawCorpus as RawCorpus,
+    RawSources as RawSources,
+    Reconciliation as Reconciliation,
+    SpeakerChoice as SpeakerChoice,
+    diagnose as diagnose,
+    mimic_corpus as mimic_corpus,
+    voxceleb_corpus as voxceleb_corpus,
+)
+from .corpus_build import (
+    CorpusChoice as CorpusChoice,
+    CorpusPlan as CorpusPlan,
+    CorpusReport as CorpusReport,
+    build_corpus as build_corpus,
+    plan_corpus as plan_corpus,
+    read_corpus as read_corpus,
+    run_openface_over as run_openface_over,
+)
 from .dataset import (
     Compression as Compression,
     CopyReport as CopyReport,

@@ -5,37 +5,25 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmfeat.audio import audio_stream_info, engine_for, prepare_engine
 from mmfeat.build_config import BuildConfig
-from mmfeat.build_plan import SameClips, content_versions, fingerprint, restart_notes, what_exists
-from mmfeat.cluster import extract_on_cluster
+from mmfeat.build_plan import BuildPlan, SameClips, plan_build, restart_notes, what_exists
 from mmfeat.config import config_to_dict
 from mmfeat.dataset import Compression, DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, OutputExistsError, list_faults
-from mmfeat.extract import extract_clip, frames_config
+from mmfeat.extract_all import extract_all
 from mmfeat.reports import failure_rows, with_lists
 from mmfeat.retry import FinishedClips
 from mmfeat.shards import Shard
-from mmfeat.types import (
-    ClipEntry,
-    ClipFeatures,
-    StreamFailure,
-    StreamInfo,
-    Track,
-    untracked,
-)
+from mmfeat.types import ClipEntry, ClipFeatures, StreamFailure, Track, untracked
 from mmfeat.versions import versions_of
-from mmfeat.vision import fit_to_files, frame_stream_info, openface_stream_info, prepare_loader
-
-_MAX_THREADS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +73,8 @@ def build_dataset(
     config: BuildConfig | None = None,
     *,
     info: DatasetInfo | None = None,
+    labels: Sequence[LabelInfo] = (),
+    words: Mapping[str, Any] | None = None,
     n_jobs: int = 1,
     scheduler: str | None = None,
     shard: Shard | None = None,
@@ -100,15 +90,17 @@ def build_dataset(
     clips or their files changed it goes on from the first one that did. A note says so.
 
     A stream exists when a clip asks for it: ``audio`` where there is an audio or video path, ``vision`` where
-    there is an OpenFace path, ``frames`` where there is a video path and the settings have frames. A stream that
-    fails is recorded with its reason and the clip keeps its row. The
-    content does not depend on ``n_jobs`` or ``scheduler``.
+    there is an OpenFace path, ``frames`` where there is a video path and the settings have frames, and one for each
+    name in ``features``. A stream that fails is recorded with its reason and the clip keeps its row. The content does
+    not depend on ``n_jobs`` or ``scheduler``.
 
     Args:
         entries: the clips, in the order of the file.
         output: the file to make; it appears whole or not at all.
         config: settings of the streams.
         info: attributes of the dataset; named after the file where None.
+        labels: what is known of labels; others that clips have get their name alone.
+        words: where the words of the clips come from, as JSON values; None: words are not stored.
         n_jobs: worker processes on this machine.
         scheduler: address of a dask.distributed scheduler, ``tcp://HOST:PORT``, whose workers take the place of those
             of this machine; they must see the same files and have the same versions.
@@ -129,14 +121,14 @@ def build_dataset(
     output = Path(output)
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
-    plan = _planned(entries, config or BuildConfig(), shard)
+    plan = plan_build(entries, config or BuildConfig(), labels=labels, words=words, shard=shard)
     started, same, notes = datetime.now(UTC), SameClips(plan.entries), list(plan.notes)
     with _finished(output, plan, retry_failed=retry_failed) as finished:
         writer = _writer(output, plan, info, compression, same, finished, overwrite=overwrite)
         with writer:
             n_done = writer.restore(plan.entries)
             notes += restart_notes(output, writer.restart_reason, same.reason, n_done)
-            extract = partial(_extract_all, plan=plan, n_jobs=n_jobs, scheduler=scheduler)
+            extract = partial(extract_all, plan=plan, n_jobs=n_jobs, scheduler=scheduler)
             with closing(_clips(plan.entries[n_done:], extract, finished)) as clips:
                 for clip in track(clips, len(plan.entries) - n_done, "clips"):
                     writer.write(clip)
@@ -159,34 +151,7 @@ def build_dataset(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What is built; of a shard its own clips, and the streams, labels and schemes of all shards."""
-
-    entries: Sequence[ClipEntry]
-    config: BuildConfig
-    streams: Sequence[StreamInfo]
-    labels: Sequence[LabelInfo]
-    schemes: Sequence[str]
-    versions: Mapping[str, str]
-    notes: Sequence[str]
-
-
-def _planned(entries: Sequence[ClipEntry], config: BuildConfig, shard: Shard | None) -> _Plan:
-    config, notes = _fitted(config, entries)
-    streams = _stream_infos(entries, config)
-    return _Plan(
-        entries=entries if shard is None else shard.of(entries),
-        config=config,
-        streams=streams,
-        labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
-        schemes=_names(entry.splits for entry in entries),
-        versions=content_versions(streams, config),
-        notes=notes,
-    )
-
-
-def _finished(output: Path, plan: _Plan, *, retry_failed: bool) -> AbstractContextManager[FinishedClips | None]:
+def _finished(output: Path, plan: BuildPlan, *, retry_failed: bool) -> AbstractContextManager[FinishedClips | None]:
     """Give the clips of an existing file that are kept; None where all are extracted."""
     if not (retry_failed and output.exists()):
         return nullcontext()
@@ -195,7 +160,7 @@ def _finished(output: Path, plan: _Plan, *, retry_failed: bool) -> AbstractConte
 
 def _writer(
     output: Path,
-    plan: _Plan,
+    plan: BuildPlan,
     info: DatasetInfo | None,
     compression: Compression,
     keep: SameClips,
@@ -212,9 +177,10 @@ def _writer(
             streams=plan.streams,
             labels=plan.labels,
             schemes=plan.schemes,
+            words=plan.words,
             compression=compression,
             overwrite=overwrite or finished is not None,
-            fingerprint=fingerprint(plan.streams, plan.config, plan.versions, kept),
+            fingerprint=plan.fingerprint(kept),
             keep=keep,
         )
     except OutputExistsError as error:
@@ -231,64 +197,6 @@ def _clips(
     return extract(entries) if finished is None else finished.merged(entries, extract)
 
 
-def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildConfig, list[str]]:
-    """Return the settings with the columns that the OpenFace files have, and what that leaves out."""
-    openface = fit_to_files(config.openface, (entry.openface for entry in entries if entry.openface))
-    if openface == config.openface or "vision" not in config.streams:
-        return config, []
-    n_wanted, n_column = len(config.openface.feature_names), len(openface.feature_names)
-    note = f"vision: OpenFace 1.x writes {n_column} of the {n_wanted} columns, without eye landmarks and gaze angles"
-    return replace(config, openface=openface), [note]
-
-
-def _extract_all(
-    entries: Sequence[ClipEntry], plan: _Plan, n_jobs: int, scheduler: str | None
-) -> Generator[ClipFeatures]:
-    """Yield the clips in the order of ``entries``."""
-    config = plan.config
-    if scheduler is not None:
-        yield from extract_on_cluster(entries, config, scheduler, plan.versions)
-        return
-    if n_jobs == 1:
-        yield from (extract_clip(entry, config) for entry in entries)
-        return
-    import joblib
-
-    if "audio" in config.streams:
-        prepare_engine(config.audio, config.engine)  # compiled once here, loaded from the cache by every worker
-    if any(entry.openface for entry in entries):
-        prepare_loader()
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", prefer=_workers(entries, config, n_jobs))
-    yield from parallel(joblib.delayed(extract_clip)(entry, config) for entry in entries)
-
-
-def _workers(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> str:
-    """Return ``threads`` where they are faster: our kernels run without the GIL, and a process costs 2 s to start.
-
-    What of a clip is Python still runs one thread at a time: librosa, and enough of the rest that more than a few
-    threads would wait for one another.
-    """
-    sound = "audio" in config.streams and any(entry.audio or entry.video for entry in entries)
-    compiled = not sound or engine_for(config.audio, config.engine) == "fast"
-    return "threads" if compiled and 1 < n_jobs <= _MAX_THREADS else "processes"
-
-
-def _stream_infos(entries: Sequence[ClipEntry], config: BuildConfig) -> list[StreamInfo]:
-    infos = []
-    if "audio" in config.streams and any(entry.audio or entry.video for entry in entries):
-        infos.append(audio_stream_info(config.audio, engine=config.engine))
-    if "vision" in config.streams and any(entry.openface for entry in entries):
-        infos.append(openface_stream_info(config.openface))
-    if (frames := frames_config(config)) and any(entry.video for entry in entries):
-        infos.append(frame_stream_info(frames))
-    return infos
-
-
-def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the keys of all mappings in the order of their first appearance."""
-    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
-
-
 def _refuse_an_empty_dataset(
     entries: Sequence[ClipEntry], n_ok: Mapping[str, int], failures: Sequence[tuple[str, StreamFailure]]
 ) -> None:
@@ -303,7 +211,7 @@ def _refuse_an_empty_dataset(
     raise InputError(list_faults("expected at least one clip that can be read, got none", reasons))
 
 
-def _event(plan: _Plan, started: datetime, failures: Sequence[tuple[str, StreamFailure]]) -> dict[str, Any]:
+def _event(plan: BuildPlan, started: datetime, failures: Sequence[tuple[str, StreamFailure]]) -> dict[str, Any]:
     codes = Counter(f"{failure.stream}:{failure.status.name.lower()}" for _, failure in failures)
     return {
         "action": "build",

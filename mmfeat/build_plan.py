@@ -1,25 +1,132 @@
-"""What decides the content of a build: settings, streams and versions; and how they differ from an earlier run's."""
+"""The plan of a build: its clips, and what decides their content; and how that differs from an earlier run's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmfeat.audio import engine_for
+from mmfeat.audio import audio_stream_info, engine_for
 from mmfeat.build_config import BuildConfig
+from mmfeat.clip_survey import survey_clips
 from mmfeat.config import changed_values, config_to_dict, listed
-from mmfeat.dataset import DatasetReader
+from mmfeat.dataset import DatasetReader, LabelInfo
 from mmfeat.errors import MmfeatError
 from mmfeat.extract import frames_config
+from mmfeat.feature_files import feature_file_streams
+from mmfeat.shards import Shard
 from mmfeat.stamps import changed_source
 from mmfeat.types import ClipEntry, StreamInfo
 from mmfeat.versions import versions_of
+from mmfeat.vision import fit_to_files, frame_stream_info, openface_stream_info
 
 _ALWAYS = ("mmfeat", "numpy")
 _OF_SOUND = ("soundfile", "av", "soxr", "librosa")
 _OF_THE_FAST_ENGINE = ("numba", "llvmlite")
 _OF_FRAMES = ("av", "opencv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPlan:
+    """What is built; of a shard its own clips, and the streams, labels and schemes of all shards.
+
+    Args:
+        entries: the clips, in the order of the file.
+        config: settings of the streams that are extracted.
+        streams: all streams.
+        named: those of them whose files the clips name.
+        labels: what is known of each label.
+        schemes: names of the split schemes.
+        words: where the words come from; None where no words are stored.
+        cuts_sha256: hash of the times of clips that are parts of recordings, and of their words; empty without any.
+        versions: of all that has a say in the values.
+        notes: sentences that a person should read.
+    """
+
+    entries: Sequence[ClipEntry]
+    config: BuildConfig
+    streams: Sequence[StreamInfo]
+    named: Mapping[str, StreamInfo]
+    labels: Sequence[LabelInfo]
+    schemes: Sequence[str]
+    words: Mapping[str, Any] | None
+    cuts_sha256: str
+    versions: Mapping[str, str]
+    notes: Sequence[str]
+
+    def fingerprint(self, finished: str) -> dict[str, Any]:
+        """Return what decides the content of all clips; the files of each are looked at one by one.
+
+        Args:
+            finished: content hash of the finished file whose failed clips are tried again; empty where all are
+                extracted.
+        """
+        return {
+            **config_to_dict(self.config),
+            "the list of streams": [stream.name for stream in self.streams],
+            "version": dict(self.versions),
+            "parts of recordings or words": self.cuts_sha256,
+            "the finished file": finished,
+        }
+
+
+def plan_build(
+    entries: Sequence[ClipEntry],
+    config: BuildConfig,
+    *,
+    labels: Sequence[LabelInfo] = (),
+    words: Mapping[str, Any] | None = None,
+    shard: Shard | None = None,
+) -> BuildPlan:
+    """Return the plan of a build; see ``build_dataset`` for the arguments.
+
+    Raises:
+        InputError: there are fewer clips than shards, or no file of a stream of finished features can be read.
+    """
+    config, notes = _fitted(config, entries)
+    survey = survey_clips(entries)
+    named = feature_file_streams(survey.features, entries)
+    streams = [*_extracted_streams(entries, config), *named.values()]
+    return BuildPlan(
+        entries=entries if shard is None else shard.of(entries),
+        config=config,
+        streams=streams,
+        named=named,
+        labels=_label_infos(survey.labels, labels),
+        schemes=survey.schemes,
+        words=words if survey.has_words else None,
+        cuts_sha256=survey.cuts_sha256,
+        versions=content_versions(streams, config),
+        notes=notes,
+    )
+
+
+def _fitted(config: BuildConfig, entries: Sequence[ClipEntry]) -> tuple[BuildConfig, list[str]]:
+    """Return the settings with the columns that the OpenFace files have, and what that leaves out."""
+    openface = fit_to_files(config.openface, (entry.openface for entry in entries if entry.openface))
+    if openface == config.openface or "vision" not in config.streams:
+        return config, []
+    n_wanted, n_column = len(config.openface.feature_names), len(openface.feature_names)
+    note = f"vision: OpenFace 1.x writes {n_column} of the {n_wanted} columns, without eye landmarks and gaze angles"
+    return replace(config, openface=openface), [note]
+
+
+def _extracted_streams(entries: Sequence[ClipEntry], config: BuildConfig) -> list[StreamInfo]:
+    infos = []
+    if "audio" in config.streams and any(entry.audio or entry.video for entry in entries):
+        infos.append(audio_stream_info(config.audio, engine=config.engine))
+    if "vision" in config.streams and any(entry.openface for entry in entries):
+        infos.append(openface_stream_info(config.openface))
+    if (frames := frames_config(config)) and any(entry.video for entry in entries):
+        infos.append(frame_stream_info(frames))
+    return infos
+
+
+def _label_infos(names: Sequence[str], known: Sequence[LabelInfo]) -> list[LabelInfo]:
+    """Return the known labels that a clip has, in their order, then the others."""
+    infos = {info.name: info for info in known if info.name in names}
+    return list({**infos, **{name: infos.get(name, LabelInfo(name=name)) for name in names}}.values())
 
 
 def content_versions(streams: Sequence[StreamInfo], config: BuildConfig) -> dict[str, str]:
@@ -32,25 +139,6 @@ def content_versions(streams: Sequence[StreamInfo], config: BuildConfig) -> dict
         names += _OF_THE_FAST_ENGINE
     names += () if frames_config(config) is None else _OF_FRAMES
     return versions_of(dict.fromkeys(names))
-
-
-def fingerprint(
-    streams: Sequence[StreamInfo], config: BuildConfig, versions: Mapping[str, str], finished: str
-) -> dict[str, Any]:
-    """Return what decides the content of all clips; the files of each are looked at one by one.
-
-    Args:
-        streams: of the build.
-        config: its settings.
-        versions: of all that has a say in its values.
-        finished: content hash of the finished file whose failed clips are tried again; empty where all are extracted.
-    """
-    return {
-        **config_to_dict(config),
-        "the list of streams": [stream.name for stream in streams],
-        "version": dict(versions),
-        "the finished file": finished,
-    }
 
 
 def changes_since(reader: DatasetReader, streams: Sequence[StreamInfo], versions: Mapping[str, str]) -> list[str]:

@@ -23,7 +23,7 @@ from mmfeat.build_config import BuildConfig
 from mmfeat.errors import ClusterError, MissingExtraError
 from mmfeat.extract import extract_clip
 from mmfeat.stamps import source_paths
-from mmfeat.types import ClipEntry, ClipFeatures
+from mmfeat.types import ClipEntry, ClipFeatures, StreamInfo
 from mmfeat.versions import versions_of
 
 if TYPE_CHECKING:
@@ -38,13 +38,18 @@ _AGAIN = "run the same command again, it goes on from what was done"
 
 
 def extract_on_cluster(
-    entries: Sequence[ClipEntry], config: BuildConfig, scheduler: str, versions: Mapping[str, str]
+    entries: Sequence[ClipEntry],
+    config: BuildConfig,
+    named: Mapping[str, StreamInfo],
+    scheduler: str,
+    versions: Mapping[str, str],
 ) -> Iterator[ClipFeatures]:
     """Yield the clips in the order of ``entries``; ``extract_clip`` runs on the workers, which must see their files.
 
     Args:
         entries: the clips; relative paths count from this process's folder, there as here.
-        config: settings of the streams.
+        config: settings of the streams that are extracted.
+        named: the streams whose files the clips name.
         scheduler: address of the scheduler, ``tcp://HOST:PORT``.
         versions: of the packages that a worker must have, for content that does not depend on where it was made.
 
@@ -60,7 +65,7 @@ def extract_on_cluster(
         remaining = iter(entries)
         while True:
             for entry in islice(remaining, max(window.size() - len(waiting), 0)):  # fewer where a worker went
-                future = client.submit(extract_there, entry, config, folder, dict(versions), pure=False)
+                future = client.submit(extract_there, entry, config, named, folder, dict(versions), pure=False)
                 waiting.append((entry, future))
             if not waiting:
                 return
@@ -71,7 +76,13 @@ def extract_on_cluster(
             yield clip
 
 
-def extract_there(entry: ClipEntry, config: BuildConfig, folder: str, versions: Mapping[str, str]) -> ClipFeatures:
+def extract_there(
+    entry: ClipEntry,
+    config: BuildConfig,
+    named: Mapping[str, StreamInfo],
+    folder: str,
+    versions: Mapping[str, str],
+) -> ClipFeatures:
     """Return all streams of one clip; runs on a worker, whose own folder is another one.
 
     Raises:
@@ -80,12 +91,21 @@ def extract_there(entry: ClipEntry, config: BuildConfig, folder: str, versions: 
     other = _other_versions(tuple(versions.items()))
     if other:
         raise ClusterError(f"a worker on {platform.node()} has {other}; install the same versions on all machines")
-    paths = {name: getattr(entry, name) for name in ("audio", "video", "openface")}
-    given = {name: path for name, path in paths.items() if path is not None and not path.is_absolute()}
-    if not given:
-        return extract_clip(entry, config)
-    clip = extract_clip(replace(entry, **{name: folder / path for name, path in given.items()}), config)
-    return _told_as_given(clip, entry, {f"{(folder / path).parent}/": _prefix(path) for path in given.values()})
+    there = _in_folder(entry, folder)
+    clip = extract_clip(there, config, named)
+    pairs = zip(source_paths(entry), source_paths(there), strict=True)
+    prefixes = {f"{path.parent}/": _prefix(given) for given, path in pairs if path != given}
+    return _told_as_given(clip, entry, prefixes) if prefixes else clip
+
+
+def _in_folder(entry: ClipEntry, folder: str) -> ClipEntry:
+    """Return the clip with its relative paths below a folder."""
+    paths = {name: path for name in ("audio", "video", "openface") if (path := getattr(entry, name)) is not None}
+    return replace(
+        entry,
+        **{name: folder / path for name, path in paths.items()},  # an absolute path stays
+        features={name: folder / path for name, path in entry.features.items()},
+    )
 
 
 @functools.cache

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mmfeat.audio import extract_audio, read_audio
 from mmfeat.build_config import BuildConfig
+from mmfeat.cut_out import clip_span, cut_out
 from mmfeat.errors import ClipError, InputError
+from mmfeat.feature_files import NONE, read_feature_file
 from mmfeat.images import EncodedFrames
 from mmfeat.stamps import stamps_of
-from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
+from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamInfo, StreamStatus
 from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, picture_offset_s, read_frames, read_openface_csv
 
 _LATE_S = 0.1  # a picture that begins later is worth a note
 
 
-def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
-    """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception."""
+def extract_clip(entry: ClipEntry, config: BuildConfig, named: Mapping[str, StreamInfo] = NONE) -> ClipFeatures:
+    """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception.
+
+    Args:
+        entry: the clip.
+        config: settings of the streams that are extracted.
+        named: the streams whose files the clips name.
+    """
     stamps = stamps_of(entry)  # taken first: a file that changes while it is read is noticed the next time
     streams: dict[str, FrameFeatures | EncodedFrames] = {}
     failures: list[StreamFailure] = []
@@ -38,21 +47,25 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
 
     def sound() -> FrameFeatures:
         nonlocal duration_s
-        waveform = read_audio(source, config.audio.sample_rate)  # type: ignore[arg-type]
+        waveform = read_audio(source, config.audio.sample_rate, **span)  # type: ignore[arg-type]
         duration_s = waveform.duration_s
         return extract_audio(waveform, config.audio, engine=config.engine)
 
+    span = clip_span(entry)
     source = entry.audio or entry.video
     if source is not None and "audio" in config.streams:
         attempt("audio", sound)
     if (openface := entry.openface) is not None and "vision" in config.streams:
-        attempt("vision", lambda: _in_sounds_time(_faces(openface, config.openface), entry.video))
+        attempt("vision", lambda: cut_out(_in_sounds_time(_faces(openface, config.openface), entry.video), **span))
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
-        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames)))
+        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames), **span))
+    for name, path in entry.features.items():
+        attempt(name, partial(read_feature_file, path, named[name]))
     return ClipFeatures(
         entry=entry,
         streams=streams,
+        words=entry.words,
         failures=tuple(failures),
         duration_s=duration_s,
         source_sha256=next((stamp[3] for stamp in stamps if stamp[0] == str(source)), ""),

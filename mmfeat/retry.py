@@ -68,6 +68,7 @@ class FinishedClips:
         return ClipFeatures(
             entry=entry,
             streams=streams,
+            words=entry.words,
             duration_s=duration_s,
             source_sha256=self._sources[index],
             stamps=quick_stamps_of(entry),
@@ -98,7 +99,8 @@ class FinishedClips:
         schemes = {name for entry in entries for name in entry.splits}
         lost = [f"label {name!r}" for name in self.reader.label_names if name not in labels]
         lost += [f"split scheme {name!r}" for name in self.reader.scheme_names if name not in schemes]
-        lost += ["words"] if self.reader.words_origin is not None else []
+        if self.reader.words_origin is not None and not any(entry.words for entry in entries):
+            lost.append("words")
         if lost:
             raise InputError(
                 f"{self.reader.path}: expected only labels and splits of this build, got {', '.join(lost)}, which "

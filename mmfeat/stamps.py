@@ -21,7 +21,8 @@ def quick_stamps_of(entry: ClipEntry) -> tuple[Stamp, ...]:
 
 def source_paths(entry: ClipEntry) -> tuple[Path, ...]:
     """Return the files of a clip."""
-    return tuple(path for path in (entry.audio, entry.video, entry.openface) if path is not None)
+    own = (path for path in (entry.audio, entry.video, entry.openface) if path is not None)
+    return (*own, *entry.features.values())
 
 
 def changed_source(entry: ClipEntry, stamps: Sequence[Sequence[object]]) -> str:

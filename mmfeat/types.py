@@ -173,7 +173,8 @@ class ClipEntry:
     ``recording_id`` groups the clips of one recording or dialogue and ``position`` orders them in it.
     ``splits`` maps a scheme to the clip's part in it; ``labels`` holds the labels that are known. ``features`` names a
     file of finished features for each stream. ``start_s`` and ``end_s`` say where the clip lies in its recording, NaN
-    where unknown. ``line`` is the manifest's line, for messages.
+    where unknown; where ``is_part`` is true the files are those of the whole recording and the clip is cut out of them.
+    ``words`` are those of the transcript where their times are known. ``line`` is the manifest's line, for messages.
     """
 
     clip_id: str
@@ -189,6 +190,8 @@ class ClipEntry:
     labels: Mapping[str, float] = field(default_factory=dict)
     start_s: float = float("nan")
     end_s: float = float("nan")
+    is_part: bool = False
+    words: Words | None = None
     line: int | None = None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from mmfeat import AUDIO_PRESETS, DatasetReader, config_to_dict
+from mmfeat import AUDIO_PRESETS, CORPORA, DatasetReader, Split, config_to_dict
 from mmfeat.vision import GROUPS
 
 ROOT = Path(__file__).parents[1]
@@ -149,6 +149,20 @@ def flat(config, prefix=""):
     for key, value in config.items():
         pairs |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return pairs
+
+
+def test_the_table_of_corpora_is_that_of_the_code():
+    text = (ROOT / "schemas" / "corpora.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:8] == "| `build"]
+    shown = {row[1]: (row[2], row[3:6], re.findall(r"`(\w+)`", row[6])) for row in rows}
+    assert set(shown) == {corpus.info.name for corpus in CORPORA.values()}
+    for corpus in CORPORA.values():
+        language, counts, labels = shown[corpus.info.name]
+        expected = next(iter(corpus.expected.values()), {})
+        parts = [str(expected.get(part, "")) for part in (Split.TRAIN, Split.VALID, Split.TEST)]
+        assert (language, labels) == (corpus.info.language, [label.name for label in corpus.labels])
+        assert [cell.replace(",", "") for cell in counts] == parts
+        assert corpus.licence_at in text
 
 
 def test_the_table_of_openface_columns_is_that_of_the_code():

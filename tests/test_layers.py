@@ -17,8 +17,10 @@ FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "m
 FLOOR_1 = {"mmfeat.audio", "mmfeat.clip_files", "mmfeat.dataset", "mmfeat.manifest", "mmfeat.vision"}
 LANDING = {
     "mmfeat.clip_jobs",
+    "mmfeat.clip_survey",
     "mmfeat.compile",
     "mmfeat.csv_table",
+    "mmfeat.cut_out",
     "mmfeat.file_hash",
     "mmfeat.journal",
     "mmfeat.openface_output",
@@ -59,17 +61,31 @@ ALLOWED = {
     **dict.fromkeys(LANDING, FLOOR_0 | LANDING),
     **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
-    "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config"},
-    "mmfeat.build_plan": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
+    "mmfeat.feature_files": FLOOR_0 | {"mmfeat.convert"},
+    "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.feature_files"},
+    "mmfeat.build_plan": FLOOR_0
+    | LANDING
+    | FLOOR_1
+    | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.feature_files"},
     "mmfeat.cluster": FLOOR_0 | LANDING | {"mmfeat.build_config", "mmfeat.extract"},
+    "mmfeat.extract_all": FLOOR_0
+    | LANDING
+    | FLOOR_1
+    | {"mmfeat.build_config", "mmfeat.build_plan", "mmfeat.cluster", "mmfeat.extract"},
     "mmfeat.retry": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_plan"},
     "mmfeat.build": FLOOR_0
     | LANDING
     | FLOOR_1
-    | {"mmfeat.build_config", "mmfeat.build_plan", "mmfeat.cluster", "mmfeat.extract", "mmfeat.retry"},
+    | {"mmfeat.build_config", "mmfeat.build_plan", "mmfeat.extract_all", "mmfeat.retry"},
+    "mmfeat.corpora": FLOOR_0 | LANDING | {"mmfeat.convert", "mmfeat.dataset"},
+    "mmfeat.corpus_size": FLOOR_0 | {"mmfeat.build_config"},
+    "mmfeat.corpus_build": FLOOR_0
+    | FLOOR_1
+    | LANDING
+    | {"mmfeat.build", "mmfeat.build_config", "mmfeat.corpora", "mmfeat.corpus_size"},
     "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
-    "mmfeat.testing": FLOOR_0 | FLOOR_1,
+    "mmfeat.testing": FLOOR_0 | FLOOR_1 | {"mmfeat.corpora"},
     "mmfeat_schemas": set(),
     "skesl": {"skesl.errors"},
     **dict.fromkeys(SKESL_2, DOORS | SKESL_2),

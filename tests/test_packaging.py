@@ -93,7 +93,13 @@ def test_the_wheel_holds_code_specifications_and_types_and_nothing_else(wheel):
         names = archive.namelist()
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
     assert tops == set(FOLDERS.values())
-    for name in ("mmfeat/py.typed", "mmfeat/__init__.pyi", "skesl/py.typed", "mmfeat_schemas/dataset-v1.toml"):
+    for name in (
+        "mmfeat/py.typed",
+        "mmfeat/__init__.pyi",
+        "skesl/py.typed",
+        "mmfeat_schemas/dataset-v1.toml",
+        "mmfeat/corpora/facts/mosi.csv",
+    ):
         assert name in names
 
 

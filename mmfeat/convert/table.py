@@ -5,7 +5,9 @@ The manifest is the one of ``mmfeat build`` (clip_id, recording_id, split, text,
 
 - ``.npy``: an array (row, column), or (column,) for one row;
 - ``.npz``: ``values``, and where they are there ``times_s``, ``intervals_s``, ``names``;
-- ``.csv``: one row a frame; a header names the columns, of which ``time_s`` or ``start_s`` and ``end_s`` are times.
+- ``.csv``: one row a frame; a header names the columns, of which ``time_s``, ``timestamp`` or ``start_s`` and ``end_s``
+  are times. Columns that only name the clip (``segment_id``, ``clip_id``, ``filename``, ``name``) are left out. A
+  ``timestamp`` of whole numbers in steps of 10 or more is in milliseconds, as MuSe writes it.
 
 An empty cell means that the clip has no such stream. Files are read one by one.
 """
@@ -13,8 +15,7 @@ An empty cell means that the clip has no such stream. Files are read one by one.
 from __future__ import annotations
 
 import zipfile
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ from mmfeat.types import (
 
 _TIMES = ("time_s", "times_s", "timestamp")
 _ENDS = ("start_s", "end_s")
+_IDS = ("segment_id", "clip_id", "filename", "name")
+_MILLISECONDS = "timestamp"
+_LEAST_STEP_MS = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,8 +120,13 @@ def _read_npz(path: Path) -> FeatureTable:
 
 def _read_csv(path: Path) -> FeatureTable:
     with path.open(encoding="utf-8-sig") as handle:
-        names = [name.strip() for name in handle.readline().split(",")]
-    values = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, dtype=np.float64, encoding="utf-8-sig")
+        header = [name.strip() for name in handle.readline().split(",")]
+    used = [i for i, name in enumerate(header) if name.lower() not in _IDS]
+    columns = None if len(used) == len(header) else used
+    values = np.loadtxt(
+        path, delimiter=",", skiprows=1, ndmin=2, dtype=np.float64, encoding="utf-8-sig", usecols=columns
+    )
+    names = [header[i] for i in used]
     if values.size and values.shape[1] != len(names):
         raise ValueError(f"{len(names)} names in the header, {values.shape[1]} columns below it")
     values = values.reshape(-1, len(names))
@@ -127,9 +136,16 @@ def _read_csv(path: Path) -> FeatureTable:
     return FeatureTable(
         values=values[:, kept],
         names=tuple(names[i] for i in kept),
-        times_s=None if time is None else values[:, time],
+        times_s=None if time is None else _seconds(values[:, time], names[time]),
         intervals_s=values[:, ends] if ends else None,
     )
+
+
+def _seconds(times: Float64Array, name: str) -> Float64Array:
+    """Return times in seconds; a name with a unit is believed."""
+    steps = np.diff(times)
+    whole = name == _MILLISECONDS and steps.size > 0 and bool((times == np.round(times)).all())
+    return times / 1000 if whole and steps.min() >= _LEAST_STEP_MS else times
 
 
 def _checked(table: FeatureTable, path: Path) -> FeatureTable:
@@ -159,7 +175,7 @@ class _Tables:
         names = list(dict.fromkeys(name for entry in self._entries for name in entry.features))
         if not names and not any(entry.text or entry.labels for entry in self._entries):
             raise InputError(f"{manifest}: expected a column stream:NAME with feature files, got none; add one")
-        self._infos = {name: self._info(name) for name in names}
+        self._infos = {name: feature_stream(name, self._entries, hop_s=hop_s) for name in names}
         self._counts = {name: Counts() for name in names}
 
     def source(self) -> Source:
@@ -176,42 +192,18 @@ class _Tables:
             config={"hop_s": self._hop_s},
         )
 
-    def _info(self, name: str) -> StreamInfo:
-        """Return the columns and the kind of times of a stream, by its first file that can be read."""
-        reasons: Counter[str] = Counter()
-        for entry in self._entries:
-            if name not in entry.features:
-                continue
-            try:
-                return _stream_info(name, read_feature_table(entry.features[name]), self._hop_s)
-            except ClipError as error:
-                reasons[str(error)] += 1
-        raise InputError(f"{self._manifest}: stream:{name}: no file can be read; the first: {next(iter(reasons))}")
-
     def _clips(self) -> Iterator[ClipFeatures]:
         for entry in self._entries:
             streams: dict[str, FrameFeatures] = {}
             failures = []
             for name, path in entry.features.items():
                 try:
-                    streams[name] = self._frames(name, path)
+                    streams[name] = feature_frames(path, self._infos[name], self._counts[name], hop_s=self._hop_s)
                 except ClipError as error:
                     failures.append(StreamFailure(stream=name, status=error.status, message=str(error)))
             yield ClipFeatures(
                 entry=entry, streams=streams, failures=tuple(failures), source_sha256=_sha256(entry, streams)
             )
-
-    def _frames(self, name: str, path: Path) -> FrameFeatures:
-        info, table = self._infos[name], read_feature_table(path)
-        own = _stream_info(name, table, self._hop_s)
-        if (own.feature_names, _clock(own)) != (info.feature_names, _clock(info)):
-            message = (
-                f"{path}: expected the {len(info.feature_names)} columns and the times ({_clock(info)}) of the "
-                f"stream's other files, got {len(own.feature_names)} and {_clock(own)}"
-            )
-            raise ClipError(message, StreamStatus.DECODE_ERROR)
-        times_s = table.times_s if table.intervals_s is None else table.intervals_s.mean(axis=1)
-        return make_frames(table.values, info, self._counts[name], intervals_s=table.intervals_s, times_s=times_s)
 
     def _notes(self) -> Sequence[str]:
         return [note for name, counts in self._counts.items() for note in counts.notes(name)]
@@ -221,6 +213,52 @@ def _sha256(entry: ClipEntry, streams: Mapping[str, FrameFeatures]) -> str:
     """Return the hash of the clip's feature file where there is one file alone."""
     paths = [entry.features[name] for name in streams]
     return file_sha256(paths[0]) if len(paths) == 1 else ""
+
+
+def feature_stream(name: str, entries: Iterable[ClipEntry], *, hop_s: float | None = None) -> StreamInfo:
+    """Return the columns and the kind of times of a stream of finished features, by its first file that can be read.
+
+    Args:
+        name: of the stream.
+        entries: the clips; ``features`` names their files.
+        hop_s: constant step in seconds of files without times.
+
+    Raises:
+        InputError: none of the files can be read.
+    """
+    reasons: list[str] = []
+    for entry in entries:
+        if name not in entry.features:
+            continue
+        try:
+            return _stream_info(name, read_feature_table(entry.features[name]), hop_s)
+        except ClipError as error:
+            reasons = reasons or [str(error)]
+    raise InputError(f"stream {name}: no file can be read; the first: {''.join(reasons) or 'no clip names one'}")
+
+
+def feature_frames(path: Path, info: StreamInfo, counts: Counts, *, hop_s: float | None = None) -> FrameFeatures:
+    """Return the frames of a feature file.
+
+    Args:
+        path: the file.
+        info: its stream, from ``feature_stream``.
+        counts: what is done is added here.
+        hop_s: constant step in seconds of files without times.
+
+    Raises:
+        ClipError: it cannot be read, or has other columns or another kind of times than the stream.
+    """
+    table = read_feature_table(path)
+    own = _stream_info(info.name, table, hop_s)
+    if (own.feature_names, _clock(own)) != (info.feature_names, _clock(info)):
+        message = (
+            f"{path}: expected the {len(info.feature_names)} columns and the times ({_clock(info)}) of the "
+            f"stream's other files, got {len(own.feature_names)} and {_clock(own)}"
+        )
+        raise ClipError(message, StreamStatus.DECODE_ERROR)
+    times_s = table.times_s if table.intervals_s is None else table.intervals_s.mean(axis=1)
+    return make_frames(table.values, info, counts, intervals_s=table.intervals_s, times_s=times_s)
 
 
 def _clock(info: StreamInfo) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from mmfeat.config import config_to_dict
 from mmfeat.errors import ClipError, ConfigError, InputError
 from mmfeat.images import EncodedFrames, encode_image
-from mmfeat.types import BoolArray, FrameFeatures, StreamInfo
+from mmfeat.types import BoolArray, FrameFeatures, StreamInfo, StreamStatus
 from mmfeat.vision.crop import Box, face_boxes, face_track
 from mmfeat.vision.decode import FrameTable, NotDecodedError, decode_frames, index_by_decoding, index_frames
 from mmfeat.vision.picture import Picture, cut, fitted, upright
@@ -58,9 +58,14 @@ class FrameConfig:
 
 
 def read_frames(
-    path: Path | str, config: FrameConfig | None = None, landmarks: FrameFeatures | None = None
+    path: Path | str,
+    config: FrameConfig | None = None,
+    landmarks: FrameFeatures | None = None,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
 ) -> EncodedFrames:
-    """Return chosen frames of a video as JPEG files of equal size.
+    """Return chosen frames of a video, or of a part of it, as JPEG files of equal size.
 
     With ``n_frames`` the frames are those shown at the centres of as many equal parts of the video; a video with
     fewer frames gives each once, nothing is repeated. With ``fps`` they are the frames nearest to the multiples of
@@ -73,13 +78,16 @@ def read_frames(
     Args:
         path: any video that FFmpeg reads; of several video streams the first is read.
         config: which frames, and how; 8 whole frames of 224 where None.
-        landmarks: for a face crop: the columns of the OpenFace group ``face-2d`` of this video.
+        landmarks: for a face crop: the columns of the OpenFace group ``face-2d`` of this video, from its start.
+        start_s: where the part begins, in seconds from the start of the container; the first frame where None.
+        end_s: where it ends; the end of the video where None.
 
     Returns:
-        The frames in ascending time; ``times_s`` count from the start of the container, as the sound does.
+        The frames in ascending time; ``times_s`` count from ``start_s``, or from the start of the container, as the
+        sound does.
 
     Raises:
-        ClipError: no such file, no video, damaged or cut off; no face for a face crop.
+        ClipError: no such file, no video, damaged or cut off; no frame in the part; no face for a face crop.
         InputError: a face crop without landmarks.
 
     Example:
@@ -92,15 +100,18 @@ def read_frames(
     config = config or FrameConfig()
     if config.crop == "face" and landmarks is None:
         raise InputError(f"{path}: a face crop needs landmarks; read them with read_openface_csv, group 'face-2d'")
+    part = (-math.inf if start_s is None else start_s, math.inf if end_s is None else end_s)
     table = index_frames(path)
     try:
-        return _read(path, table, config, landmarks)
+        return _read(path, table, config, landmarks, part)
     except NotDecodedError:  # packets that hold no frame of their own, or a file that jumps beside its index
-        return _read(path, index_by_decoding(path), config, landmarks)
+        return _read(path, index_by_decoding(path), config, landmarks, part)
 
 
-def _read(path: Path, table: FrameTable, config: FrameConfig, landmarks: FrameFeatures | None) -> EncodedFrames:
-    wanted = _wanted(table, config)
+def _read(
+    path: Path, table: FrameTable, config: FrameConfig, landmarks: FrameFeatures | None, part: tuple[float, float]
+) -> EncodedFrames:
+    wanted = _wanted(path, table, config, part)
     pictures = (upright(frame, table.pixel_aspect) for frame in decode_frames(path, table, wanted))
     valid: BoolArray = np.ones(len(wanted), dtype=np.bool_)
     if config.crop == "none" or landmarks is None:
@@ -112,19 +123,27 @@ def _read(path: Path, table: FrameTable, config: FrameConfig, landmarks: FrameFe
         images = (cut(picture.image, box, config.size) for picture, box in pairs)
     return EncodedFrames(
         jpegs=tuple(encode_image(image, quality=config.quality) for image in images),
-        times_s=table.times_s[wanted],
+        times_s=table.times_s[wanted] - max(part[0], 0.0),
         valid=valid,
         height=config.size,
         width=config.size,
     )
 
 
-def _wanted(table: FrameTable, config: FrameConfig) -> list[int]:
+def _wanted(path: Path, table: FrameTable, config: FrameConfig, part: tuple[float, float]) -> list[int]:
+    """Return the numbers of the frames that are taken of a part."""
+    first, last = (int(place) for place in np.searchsorted(table.times_s, part))
+    if first == last:
+        raise ClipError(
+            f"{path}: expected frames from {part[0]:g} s to {part[1]:g} s, got none; correct the times of the clip",
+            StreamStatus.EMPTY,
+        )
+    times_s, end_s = table.times_s[first:last], min(part[1], table.end_s)
     if config.fps is not None:
-        numbers = regular(table.times_s, table.end_s, config.fps)
+        numbers = regular(times_s, end_s, config.fps)
     else:
-        numbers = centres(table.times_s, table.end_s, config.n_frames or _DEFAULT_N_FRAMES)
-    return [int(number) for number in numbers]
+        numbers = centres(times_s, end_s, config.n_frames or _DEFAULT_N_FRAMES)
+    return [first + int(number) for number in numbers]
 
 
 def _boxes(

@@ -19,7 +19,16 @@ COMMANDS = [
         ("mmfeat", mmfeat, name)
         for name in (
             "build",
+            "build-m3ed",
+            "build-mer23",
+            "build-mimic",
+            "build-mosei",
+            "build-mosei-emotions",
+            "build-mosi",
+            "build-sims",
+            "build-voxceleb",
             "describe",
+            "doctor",
             "export-csd",
             "export-mmsa",
             "export-npz",

@@ -130,9 +130,9 @@ def test_a_build_that_is_killed_again_and_again_ends_with_the_same_content(sound
 
 def test_the_next_build_extracts_only_what_is_missing(entries, config, whole, out, monkeypatch):
     stop_after(25, entries, out, config)
-    extracted, extract_clip = [], mmfeat.build.extract_clip
+    extracted, extract_clip = [], mmfeat.extract_all.extract_clip
     monkeypatch.setattr(
-        "mmfeat.build.extract_clip", lambda entry, *rest: extracted.append(entry) or extract_clip(entry, *rest)
+        "mmfeat.extract_all.extract_clip", lambda entry, *rest: extracted.append(entry) or extract_clip(entry, *rest)
     )
     report = build_dataset(entries, out, config)
     assert extracted == entries[25:]

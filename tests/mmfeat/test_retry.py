@@ -62,9 +62,9 @@ def content(path):
 def test_failed_clips_are_read_again_and_the_rest_is_kept(entries, config, out, monkeypatch):
     assert len(build_dataset(entries, out, config).failures) == 2
     repair(entries)
-    extracted, extract_clip = [], mmfeat.build.extract_clip
+    extracted, extract_clip = [], mmfeat.extract_all.extract_clip
     monkeypatch.setattr(
-        "mmfeat.build.extract_clip", lambda entry, *rest: extracted.append(entry) or extract_clip(entry, *rest)
+        "mmfeat.extract_all.extract_clip", lambda entry, *rest: extracted.append(entry) or extract_clip(entry, *rest)
     )
     report = build_dataset(entries, out, config, retry_failed=True)
     assert extracted == [entries[1], entries[3]]

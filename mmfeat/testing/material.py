@@ -1,7 +1,4 @@
-"""One of everything to test with: tones, OpenFace files, manifests and a small dataset file.
-
-Public, so that plugins and downstream projects test against the same material. Everything is computed.
-"""
+"""Tones, videos, OpenFace files, manifests and a small dataset file."""
 
 from __future__ import annotations
 
