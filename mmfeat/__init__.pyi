@@ -91,6 +91,22 @@ from .preview import (
     check_preview_path as check_preview_path,
     write_contact_sheet as write_contact_sheet,
 )
+from .transcribe import (
+    align_clips as align_clips,
+    transcribe_clips as transcribe_clips,
+)
+from .transcripts import (
+    BACKENDS as BACKENDS,
+    SphinxAligner as SphinxAligner,
+    TimedWord as TimedWord,
+    Transcriber as Transcriber,
+    TranscriberOptions as TranscriberOptions,
+    Transcript as Transcript,
+    TranscriptTable as TranscriptTable,
+    WordErrors as WordErrors,
+    open_transcriber as open_transcriber,
+    word_errors as word_errors,
+)
 from .types import (
     BoolArray as BoolArray,
     ClipEntry as ClipEntry,

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas": "mmfeat_schemas"}
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "mmfeat.plugins"}
-FLOOR_1 = {"mmfeat.audio", "mmfeat.clip_files", "mmfeat.dataset", "mmfeat.manifest", "mmfeat.vision"}
+FLOOR_1 = {"mmfeat.audio", "mmfeat.clip_files", "mmfeat.dataset", "mmfeat.manifest", "mmfeat.transcripts", "mmfeat.vision"}
 LANDING = {
     "mmfeat.clip_jobs",
     "mmfeat.compile",
@@ -23,7 +23,9 @@ LANDING = {
     "mmfeat.journal",
     "mmfeat.openface_output",
     "mmfeat.reports",
+    "mmfeat.run_file",
     "mmfeat.run_folder",
+    "mmfeat.tool_process",
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
@@ -60,6 +62,7 @@ ALLOWED = {
     "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
     "mmfeat.convert": FLOOR_0 | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
+    "mmfeat.transcribe": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1,
     "mmfeat_schemas": set(),
     "skesl": {"skesl.errors"},

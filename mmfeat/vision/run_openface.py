@@ -14,7 +14,7 @@ from mmfeat.vision.leftovers import end_leftovers, mark
 from mmfeat.vision.openface_check import check_openface
 from mmfeat.vision.openface_run import CSV_SUFFIX, OpenFaceRunConfig, OpenFaceRunner
 from mmfeat.vision.openface_tool import OpenFaceTool
-from mmfeat.vision.tool_process import ToolProcesses
+from mmfeat.tool_process import ToolProcesses
 
 
 def run_openface(

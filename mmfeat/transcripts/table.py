@@ -1,0 +1,178 @@
+"""A file of transcripts, one JSON object a line: an index of its clips, whose words are read when they are wanted."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mmfeat.errors import InputError, list_faults
+from mmfeat.file_hash import file_sha256
+from mmfeat.transcripts.transcript import Transcript
+from mmfeat.types import ClipEntry, Words
+
+_MADE_BY = ("backend", "model")
+_SEVERAL = "mul"  # ISO 639-2 for several languages
+
+
+@dataclass
+class _Found:
+    """What one pass over the file found."""
+
+    places: dict[str, int] = field(default_factory=dict)  # first byte of the line of each clip
+    reasons: dict[str, str] = field(default_factory=dict)
+    languages: Counter[str] = field(default_factory=Counter)
+    makers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    n_timed: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class TranscriptTable:
+    """The transcripts of a file, by clip.
+
+    Lines need ``clip_id`` and ``text``; one with a ``reason`` that is not empty is a clip that failed. Texts, words and
+    times stay in the file until they are asked for.
+
+    Args:
+        path: the file, as ``transcribe_clips`` and ``align_clips`` make it.
+
+    Raises:
+        InputError: it cannot be read, or lines are wrong; all at once, with their numbers.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        try:
+            self._found = self._read()
+            self.sha256 = file_sha256(self.path)
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: expected a file of transcripts, cannot read it: {error.strerror}; correct the path"
+            ) from error
+        if self._found.faults:
+            raise InputError(
+                list_faults(f"{self.path}: {len(self._found.faults)} line(s) are no transcripts", self._found.faults)
+            )
+
+    def __len__(self) -> int:
+        return len(self._found.places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found.places)
+
+    def __contains__(self, clip_id: object) -> bool:
+        return clip_id in self._found.places
+
+    def __getitem__(self, clip_id: str) -> Transcript:
+        """Return the transcript of a clip.
+
+        Raises:
+            KeyError: the file has no line of this clip.
+            InputError: the clip could not be transcribed; with the reason of its line.
+        """
+        place = self._found.places[clip_id]
+        if clip_id in self._found.reasons:
+            raise InputError(f"{self.path}: clip {clip_id!r} has no transcript: {self._found.reasons[clip_id]}")
+        with self.path.open("rb") as handle:
+            handle.seek(place)
+            return Transcript.from_record(json.loads(handle.readline()))
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """The reason of each clip that could not be transcribed."""
+        return self._found.reasons
+
+    @property
+    def language(self) -> str:
+        """BCP 47 tag of all clips, ``mul`` where there are several, empty where none is known."""
+        known = list(self._found.languages)
+        return _SEVERAL if len(known) > 1 else "".join(known)
+
+    @property
+    def languages(self) -> Mapping[str, int]:
+        """Number of clips in each language that is known."""
+        return self._found.languages
+
+    @property
+    def words_origin(self) -> dict[str, Any] | None:
+        """Where the words come from, for the dataset file; None where no clip has words with times."""
+        if not self._found.n_timed:
+            return None
+        makers = [dict(zip(_MADE_BY, maker, strict=True)) for maker in sorted(self._found.makers)]
+        return {"file": self.path.name, "sha256": self.sha256, "made_by": makers}
+
+    def fill(self, entries: Sequence[ClipEntry]) -> tuple[list[ClipEntry], list[str]]:
+        """Return clips with the texts that they lack, and sentences about what does not fit.
+
+        A text that a clip has already stays: people wrote it.
+        """
+        filled, differing = [], []
+        for entry in entries:
+            text = self[entry.clip_id].text if self._has(entry) else entry.text
+            differing += [entry.clip_id] if entry.text and entry.text != text else []
+            filled.append(replace(entry, text=entry.text or text))
+        known = {entry.clip_id for entry in entries}
+        told = [
+            ("clip(s) have no transcript", [entry.clip_id for entry in entries if entry.clip_id not in self]),
+            ("transcript(s) are of other clips", [clip_id for clip_id in self if clip_id not in known]),
+            ("clip(s) keep a text that differs from the transcript", differing),
+        ]
+        return filled, [f"{self.path}: {len(ids)} {what}, first {ids[0]!r}" for what, ids in told if ids]
+
+    def words(self, entry: ClipEntry) -> Words | None:
+        """Return the words of a clip on its recording's clock; None where it has none."""
+        if not self._has(entry):
+            return None
+        transcript = self[entry.clip_id]
+        start_s = 0.0 if math.isnan(entry.start_s) else entry.start_s
+        return transcript.to_words(start_s=start_s) if transcript.words else None
+
+    def notes(self, entry: ClipEntry) -> tuple[str, ...]:
+        """Return what a person should know of the transcript of a clip: why there is none, or of its times."""
+        if entry.clip_id in self._found.reasons:
+            return (f"no transcript: {self._found.reasons[entry.clip_id]}",)
+        return self[entry.clip_id].notes if entry.clip_id in self else ()
+
+    def _has(self, entry: ClipEntry) -> bool:
+        return entry.clip_id in self._found.places and entry.clip_id not in self._found.reasons
+
+    def _read(self) -> _Found:
+        found = _Found()
+        place = 0
+        with self.path.open("rb") as handle:
+            for number, line in enumerate(handle, start=1):
+                if line.strip():
+                    try:
+                        _take(found, json.loads(line), place)
+                    except (ValueError, InputError) as error:
+                        found.faults.append(f"line {number}: {error}")
+                place += len(line)
+        return found
+
+
+def _take(found: _Found, record: Any, place: int) -> None:
+    """Add one line.
+
+    Raises:
+        InputError: it is no transcript, or the second one of its clip.
+    """
+    clip_id = record.get("clip_id") if isinstance(record, dict) else None
+    if not isinstance(clip_id, str) or not clip_id:
+        raise InputError("expected an object with clip_id, a text that is not empty")
+    if clip_id in found.places:
+        raise InputError(f"expected one line of each clip, got {clip_id!r} again")
+    found.places[clip_id] = place
+    if record.get("reason"):
+        found.reasons[clip_id] = str(record["reason"])
+        return
+    transcript = Transcript.from_record(record)
+    if transcript.language:
+        found.languages[transcript.language] += 1
+    if transcript.words:
+        found.n_timed += 1
+        backend, model = (str(record.get(name, "")) for name in _MADE_BY)
+        found.makers[backend, model] += 1
