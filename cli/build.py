@@ -33,7 +33,7 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmfeat import BuildConfig, ClipEntry
+    from mmfeat import BuildConfig, ClipEntry, TranscriptTable
 
 preset_option = click.option(
     "--preset", default="default", show_default=True, help="Audio settings by name; mmfeat presets lists them."
@@ -50,6 +50,9 @@ preset_option = click.option(
 @click.option(
     "--frames", is_flag=True, help="Extract frames of the videos as well; --set frames.size=112 changes them."
 )
+@click.option(
+    "--transcripts", type=FILE, default=None, help="Words, texts and language, of mmfeat transcribe or align."
+)
 @config_option
 @set_option
 @engine_option
@@ -62,6 +65,7 @@ def build(
     groups: str | None,
     face: str | None,
     fps: float | None,
+    transcripts: Path | None,
     config_file: Path | None,
     overrides: tuple[str, ...],
     engine: str,
@@ -81,11 +85,12 @@ def build(
     Example:
       mmfeat build clips.csv --out clips.h5 --groups au,pose -j 2
     """
-    from mmfeat import read_manifest, resolve_build_config
+    from mmfeat import TranscriptTable, read_manifest, resolve_build_config
 
     settings = [f"engine={engine}", *openface_settings(groups, face, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
-    run_build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite)
+    table = None if transcripts is None else TranscriptTable(transcripts)
+    run_build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite, transcripts=table)
 
 
 @click.command("extract-audio")
@@ -177,6 +182,7 @@ def run_build(
     overwrite: bool,
     as_json: bool = False,
     preview: Path | None = None,
+    transcripts: TranscriptTable | None = None,
 ) -> None:
     """Build, draw a contact sheet where one is wanted, print the report, and end with 1 where clips failed."""
     from mmfeat import build_dataset, write_contact_sheet
@@ -187,6 +193,7 @@ def run_build(
         config,
         n_jobs=n_jobs,
         overwrite=overwrite,
+        transcripts=transcripts,
         track=clip_progress,
         origin=origin(),
     )

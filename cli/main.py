@@ -20,8 +20,10 @@ from .merge import join, merge
 from .openface import parse_openface
 from .run import extract_wav, run_openface
 from .split import split, subset
+from .transcribe import align, transcribe
 
 BUILT_IN = (
+    align,
     build,
     describe,
     export_csd,
@@ -42,6 +44,7 @@ BUILT_IN = (
     run_openface,
     split,
     subset,
+    transcribe,
     validate,
 )
 

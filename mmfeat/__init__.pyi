@@ -49,6 +49,7 @@ from .convert import (
     load_pickle as load_pickle,
 )
 from .dataset import (
+    AlignedBatch as AlignedBatch,
     CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,

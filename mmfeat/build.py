@@ -20,6 +20,7 @@ from mmfeat.dataset import DatasetInfo, DatasetWriter, LabelInfo
 from mmfeat.errors import InputError, list_faults
 from mmfeat.extract import extract_clip, frames_config
 from mmfeat.reports import failure_rows, with_lists
+from mmfeat.transcripts import TranscriptTable
 from mmfeat.types import (
     ClipEntry,
     ClipFeatures,
@@ -79,6 +80,7 @@ def build_dataset(
     info: DatasetInfo | None = None,
     n_jobs: int = 1,
     overwrite: bool = False,
+    transcripts: TranscriptTable | None = None,
     track: Track[ClipFeatures] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> BuildReport:
@@ -98,6 +100,7 @@ def build_dataset(
         info: attributes of the dataset; named after the file where None.
         n_jobs: worker processes.
         overwrite: replace an existing file.
+        transcripts: words with their times, texts of clips that have none, and the language of the dataset.
         track: shows progress.
         origin: what the provenance event says about where the clips come from.
 
@@ -109,20 +112,24 @@ def build_dataset(
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
     config, notes = _fitted(config or BuildConfig(), entries)
+    if transcripts is not None:
+        entries, told = transcripts.fill(entries)
+        notes += told
     started = datetime.now(UTC)
     writer = DatasetWriter(
         output,
-        info=info or DatasetInfo(name=output.stem),
+        info=info or DatasetInfo(name=output.stem, language=transcripts.language if transcripts is not None else ""),
         streams=_stream_infos(entries, config),
         labels=[LabelInfo(name=name) for name in _names(entry.labels for entry in entries)],
         schemes=_names(entry.splits for entry in entries),
+        words=None if transcripts is None else transcripts.words_origin,
         overwrite=overwrite,
-        fingerprint=_fingerprint(entries, config),
+        fingerprint=_fingerprint(entries, config, transcripts),
     )
     with writer:
         done = writer.restore(entries)
         for clip in track(_extract_all(entries[len(done) :], config, n_jobs), len(entries) - len(done), "clips"):
-            writer.write(clip)
+            writer.write(clip if transcripts is None else _with_words(clip, transcripts))
         failures = writer.failures
         n_ok = writer.n_ok
         notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
@@ -223,11 +230,23 @@ def _event(
     }
 
 
-def _fingerprint(entries: Sequence[ClipEntry], config: BuildConfig) -> str:
+def _with_words(clip: ClipFeatures, transcripts: TranscriptTable) -> ClipFeatures:
+    notes = (*clip.notes, *transcripts.notes(clip.entry))
+    return replace(clip, words=transcripts.words(clip.entry), notes=notes)
+
+
+def _fingerprint(entries: Sequence[ClipEntry], config: BuildConfig, transcripts: TranscriptTable | None) -> str:
     """Return a hash of everything that decides the content: clips, their files' sizes and times, settings, versions."""
     clips = [[str(getattr(entry, name)) for name in _ENTRY_FIELDS] + [_stamp(entry)] for entry in entries]
     versions = {name: version(name) for name in _CONTENT_VERSIONS} | _image_versions(config)
-    return config_sha256({"clips": clips, "config": config_to_dict(config), "versions": versions})
+    return config_sha256(
+        {
+            "clips": clips,
+            "config": config_to_dict(config),
+            "versions": versions,
+            "transcripts": "" if transcripts is None else transcripts.sha256,
+        }
+    )
 
 
 def _image_versions(config: BuildConfig) -> dict[str, str]:

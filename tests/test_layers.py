@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas": "mmfeat_schemas"}
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "mmfeat.plugins"}
-FLOOR_1 = {"mmfeat.audio", "mmfeat.clip_files", "mmfeat.dataset", "mmfeat.manifest", "mmfeat.transcripts", "mmfeat.vision"}
+FLOOR_1 = {
+    "mmfeat.audio",
+    "mmfeat.clip_files",
+    "mmfeat.dataset",
+    "mmfeat.manifest",
+    "mmfeat.transcripts",
+    "mmfeat.vision",
+}
 LANDING = {
     "mmfeat.clip_jobs",
     "mmfeat.compile",

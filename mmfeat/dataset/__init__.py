@@ -1,5 +1,6 @@
 """The dataset file: writing, reading, checking and describing it."""
 
+from mmfeat.dataset.aligned import AlignedBatch
 from mmfeat.dataset.assemble import CopyReport
 from mmfeat.dataset.describe import describe, format_description
 from mmfeat.dataset.findings import Finding
@@ -13,6 +14,7 @@ from mmfeat.dataset.validate import validate
 from mmfeat.dataset.writer import DatasetInfo, DatasetWriter, LabelInfo
 
 __all__ = [
+    "AlignedBatch",
     "CopyReport",
     "DatasetInfo",
     "DatasetReader",

@@ -16,12 +16,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.dataset.aligned import AlignedBatch, one_row_a_word, word_means
 from mmfeat.dataset.column import READ_ONLY
 from mmfeat.dataset.open_stream import FrameBatch, OpenStream
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
-from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
+from mmfeat.types import BoolArray, Float32Array, Float64Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
 
 _OPENING = threading.Lock()  # threads may share a reader that is not open yet
 
@@ -264,9 +265,45 @@ class DatasetReader:
         if self.words_origin is None:
             return Words(tokens=(), intervals_s=np.empty((0, 2)))
         start, end = self._item("/words/offsets")[index : index + 2]
-        ends = [self._item(f"/words/{name}")[start:end] for name in ("start_s", "end_s")]
         tokens = tuple(token.decode("utf-8") for token in self._item("/words/token")[start:end])
-        return Words(tokens=tokens, intervals_s=np.stack(ends, axis=1))
+        return Words(tokens=tokens, intervals_s=self._word_times_s(index))
+
+    def read_aligned(self, stream: str, index: int) -> AlignedBatch:
+        """Return the mean of a stream's frames inside each word of one clip, see ``read_aligned_batch``."""
+        return self.read_aligned_batch(stream, [index])
+
+    def read_aligned_batch(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
+        """Return the mean of a stream's frames inside each word of several clips; nothing of it is stored.
+
+        A frame is inside a word where its centre is: ``start_s <= times_s < stop_s``. Frames that are not valid do not
+        count; a word without a frame is 0, and ``valid`` says so. Streams that have one frame a word are returned as
+        they are.
+
+        Args:
+            stream: name of a stream of features with a clock.
+            indices: clips, in any order; twice is twice.
+
+        Raises:
+            InputError: the file has no such stream or clip, no words, or no time of the stream's frames is known.
+        """
+        batch = self.read_batch(stream, indices)
+        clock = self._opened(stream).info.clock
+        if clock == "words":
+            return one_row_a_word(batch)
+        if clock:
+            raise InputError(f"{self.path}: stream {stream!r}: expected frames with times, none is known ({clock=})")
+        if self.words_origin is None:
+            raise InputError(
+                f"{self.path}: expected words, the file has none; make them with mmfeat align or transcribe, and build "
+                "with --transcripts"
+            )
+        starts_s = np.nan_to_num(self.starts_s)
+        return word_means(batch, [self._word_times_s(int(index)) - starts_s[int(index)] for index in indices])
+
+    def _word_times_s(self, index: int) -> Float64Array:
+        """Return start and end of a clip's words on its recording's clock, shape (word, 2)."""
+        start, end = self._item("/words/offsets")[index : index + 2]
+        return np.stack([self._item(f"/words/{name}")[start:end] for name in ("start_s", "end_s")], axis=1)
 
     def read_frames(self, stream: str, index: int) -> EncodedFrames:
         """Return the encoded images of one clip; no frames where its status is not ok.

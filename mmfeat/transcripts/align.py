@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from mmfeat.errors import ClipError
-from mmfeat.transcripts.sphinx_model import Segment, SphinxDecoder, SphinxDecoders, find_model
 from mmfeat.transcripts.spelling import phones_of, spoken_words
+from mmfeat.transcripts.sphinx_model import Segment, SphinxDecoder, SphinxDecoders, find_model
 from mmfeat.transcripts.transcriber import SAMPLE_RATE
 from mmfeat.transcripts.transcript import TimedWord, Transcript
 from mmfeat.types import StreamStatus, Waveform
@@ -48,7 +48,7 @@ class SphinxAligner:
         self._narrow.get()
         self.settings = {
             "backend": "pocketsphinx-align",
-            "model": self._model.name,
+            **self._model.facts,
             "version": version("pocketsphinx"),
             "language": language,
         }
@@ -102,8 +102,8 @@ class SphinxAligner:
         if silent:
             shown = ", ".join(map(repr, silent[:_MOST_NAMED]))
             raise ClipError(
-                f"expected words that the model {self._model.name} can pronounce, {len(silent)} it cannot: {shown}; add "
-                "them to its .dict file, or take a model of their language",
+                f"expected words that the model {self._model.name} can pronounce, {len(silent)} it cannot: {shown}; "
+                "add them to its .dict file, or take a model of their language",
                 StreamStatus.TOOL_FAILED,
             )
         return {word: phones for word, phones in guessed.items() if phones is not None}

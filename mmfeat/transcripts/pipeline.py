@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any
 
 from mmfeat.errors import ConfigError
-from mmfeat.transcripts.transcriber import SAMPLE_RATE, TranscriberOptions, import_package, load_model, model_name
+from mmfeat.transcripts.transcriber import SAMPLE_RATE, TranscriberOptions, import_package, load_model, model_facts
 from mmfeat.transcripts.transcript import TimedWord, Transcript
 from mmfeat.types import Waveform
 
@@ -44,7 +44,7 @@ class PipelineTranscriber:
         self._options = _options(str(self._pipeline.type), options.language)
         self.settings = {
             "backend": "transformers",
-            "model": model_name(options.model),
+            **model_facts(options.model),
             "version": package.__version__,
             "language": options.language,
         }

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 Lookup = Callable[[str], str | None]
 """Returns the phones of a word, separated by spaces; None where the dictionary does not have it."""
 
-_SIGNS = {"&": " and ", "%": " percent ", "+": " plus ", "@": " at ", "’": "'", "‘": "'", "`": "'"}
-_ONES = (
+_SIGNS = {"&": " and ", "%": " percent ", "+": " plus ", "@": " at ", "\u2019": "'", "\u2018": "'", "`": "'"}
+_BELOW_TWENTY = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
-).split()
+)
+_ONES = _BELOW_TWENTY.split()
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
@@ -57,7 +58,7 @@ def spoken_words(token: str, lookup: Lookup, *, english: bool) -> list[str]:
     text = unicodedata.normalize("NFC", token).lower()
     for sign, word in _SIGNS.items():
         text = text.replace(sign, word if english or len(word) == 1 else " ")
-    words = []
+    words: list[str] = []
     for piece in _PIECE.findall(text):
         words += _spoken(piece, lookup) if english else [piece.strip("'") if lookup(piece) is None else piece]
     return [word for word in words if word]

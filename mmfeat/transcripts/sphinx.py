@@ -7,14 +7,14 @@ from importlib.metadata import version
 from mmfeat.errors import InputError
 from mmfeat.transcripts.sphinx_model import Segment, SphinxDecoders, find_model
 from mmfeat.transcripts.transcriber import SAMPLE_RATE, TranscriberOptions
-from mmfeat.transcripts.transcript import TimedWord, Transcript, mean_confidence
+from mmfeat.transcripts.transcript import TimedWord, Transcript
 from mmfeat.types import Waveform
 
 
 class SphinxTranscriber:
     """Transcribes with hidden Markov models and trigrams; much less exact than Whisper.
 
-    Words have their posterior probability in the lattice as confidence.
+    There is no confidence: its posterior probabilities are 1 for nearly every word, right or wrong.
 
     Args:
         options: ``model`` is a folder, see ``find_model``; empty for the English one that comes with the package.
@@ -37,7 +37,7 @@ class SphinxTranscriber:
         self._decoders.get()
         self.settings = {
             "backend": "pocketsphinx",
-            "model": self._model.name,
+            **self._model.facts,
             "version": version("pocketsphinx"),
             "language": options.language,
         }
@@ -49,7 +49,6 @@ class SphinxTranscriber:
         return Transcript(
             text=" ".join(word.text for word in words),
             language=self._model.language if words else None,
-            confidence=mean_confidence(words),
             words=words,
         )
 
@@ -60,4 +59,4 @@ class SphinxTranscriber:
 def _word(segment: Segment, duration_s: float) -> TimedWord:
     stop_s = min(segment.stop_s, duration_s)
     start_s = min(segment.start_s, stop_s)
-    return TimedWord(text=segment.word, start_s=start_s, stop_s=stop_s, confidence=segment.posterior)
+    return TimedWord(text=segment.word, start_s=start_s, stop_s=stop_s)

@@ -39,6 +39,12 @@ class SphinxModel:
     language: str | None
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What a file of transcripts says of the model."""
+        files = (self.dictionary, self.acoustic / "mdef", *([self.language_model] if self.language_model else []))
+        return {"model": self.name, "model_n_byte": sum(path.stat().st_size for path in files)}
+
+    @property
     def is_english(self) -> bool:
         """Whether rules of English spelling are of use."""
         return (self.language or "").partition("-")[0].lower() == "en"
@@ -89,13 +95,11 @@ class Segment:
         word: in the spelling of the dictionary; empty for silence and noise.
         start_s: in seconds.
         stop_s: in seconds, the end of its last frame.
-        posterior: probability of the word in the lattice, in [0, 1]; 1 in an alignment.
     """
 
     word: str
     start_s: float
     stop_s: float
-    posterior: float
 
 
 class SphinxDecoder:
@@ -135,13 +139,11 @@ class SphinxDecoder:
             self._decoder.end_utt()
         if self._decoder.hyp() is None:  # there may be segments all the same, which end somewhere in the middle
             return []
-        exp = self._decoder.get_logmath().exp
         return [
             Segment(
                 word=_word(str(found.word)),
                 start_s=found.start_frame / _FRAME_RATE,
                 stop_s=(found.end_frame + 1) / _FRAME_RATE,
-                posterior=min(float(exp(found.prob)), 1.0),
             )
             for found in self._decoder.seg() or ()
         ]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mmfeat.errors import ConfigError, InputError, MissingExtraError
@@ -129,6 +130,10 @@ def threads_for(n_jobs: int) -> int:
     return 0 if n_jobs == 1 else max(1, (os.cpu_count() or 1) // n_jobs)
 
 
-def model_name(model: str) -> str:
-    """Return how a model is called in the file: the last part of a folder's path, or the name of a hub as it is."""
-    return os.path.basename(os.path.normpath(model)) if os.path.isdir(model) else model  # noqa: PTH112, PTH119 - text
+def model_facts(model: str) -> dict[str, Any]:
+    """Return what a file of transcripts says of a model: its name, and of a folder how many bytes its files have."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return {"model": model}
+    n_byte = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return {"model": folder.resolve().name, "model_n_byte": n_byte}

@@ -71,7 +71,9 @@ class Transcript:
         _check_share("confidence", self.confidence)
         late = [one.text for one, other in zip(self.words, self.words[1:], strict=False) if one.start_s > other.start_s]
         if late:
-            raise InputError(f"words: expected them in the order of their starts, {late[0]!r} begins after the next one")
+            raise InputError(
+                f"words: expected them in the order of their starts, {late[0]!r} begins after the next one"
+            )
 
     def to_record(self) -> dict[str, Any]:
         """Return the values of a line; times are rounded to 0.1 ms, probabilities to 0.0001."""

@@ -10,7 +10,7 @@ from mmfeat.transcripts.transcriber import (
     TranscriberOptions,
     import_package,
     load_model,
-    model_name,
+    model_facts,
     threads_for,
 )
 from mmfeat.transcripts.transcript import TimedWord, Transcript, mean_confidence
@@ -58,7 +58,7 @@ class WhisperTranscriber:
         self._check_language(options)
         self.settings = {
             "backend": "faster-whisper",
-            "model": model_name(options.model),
+            **model_facts(options.model),
             "version": package.__version__,
             "language": options.language,
             "only_speech": options.only_speech,

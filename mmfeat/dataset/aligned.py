@@ -1,0 +1,79 @@
+"""Frames word by word: the mean of the frames inside each word, computed when it is read and stored nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from mmfeat.dataset.open_stream import FrameBatch
+from mmfeat.types import BoolArray, Float32Array, Float64Array
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AlignedBatch:
+    """One row for each word of several clips, one clip behind the other.
+
+    Args:
+        values: float32, shape (word, feature): mean of the valid frames inside the word; 0 where there is none.
+        n_frame: int64, shape (word,): number of those frames.
+        offsets: int64, shape (clip + 1,): clip ``i`` of the batch owns words ``offsets[i]`` to ``offsets[i + 1]``.
+    """
+
+    values: Float32Array
+    n_frame: Int64Array
+    offsets: Int64Array
+
+    @property
+    def valid(self) -> BoolArray:
+        """Whether a word has a frame, shape (word,)."""
+        return self.n_frame > 0
+
+
+def one_row_a_word(batch: FrameBatch) -> AlignedBatch:
+    """Return frames that are words already (``clock = "words"``)."""
+    return AlignedBatch(values=batch.values, n_frame=batch.valid.astype(np.int64), offsets=batch.offsets)
+
+
+def word_means(batch: FrameBatch, intervals_s: Sequence[Float64Array]) -> AlignedBatch:
+    """Return the mean of the valid frames inside each word.
+
+    A frame is inside a word where its centre is: ``start_s <= times_s < stop_s``. A centre on the border of two words
+    belongs to the later one; words that overlap share frames. Sums are float64.
+
+    Args:
+        batch: frames of several clips.
+        intervals_s: of each clip start and end of its words, in seconds from the start of the clip, shape (word, 2).
+    """
+    rows, bounds, first = [], [], 0
+    for (start, stop), words in zip(pairwise(batch.offsets.tolist()), intervals_s, strict=True):
+        kept = start + np.flatnonzero(batch.valid[start:stop])
+        kept = kept[np.argsort(batch.times_s[kept], kind="stable")]
+        bounds.append(first + np.searchsorted(batch.times_s[kept], words, side="left"))
+        rows.append(kept)
+        first += kept.size
+    edges = np.concatenate([np.empty((0, 2), dtype=np.int64), *bounds])
+    n_frame = np.maximum(edges[:, 1] - edges[:, 0], 0)
+    sums = _sums(batch.values[np.concatenate([np.empty(0, dtype=np.int64), *rows])], edges)
+    sums[n_frame == 0] = 0.0
+    return AlignedBatch(
+        values=(sums / np.maximum(n_frame, 1)[:, None]).astype(np.float32),
+        n_frame=n_frame,
+        offsets=np.cumsum([0, *(len(words) for words in intervals_s)], dtype=np.int64),
+    )
+
+
+def _sums(values: Float32Array, edges: Int64Array) -> Float64Array:
+    """Return the sum of ``values[first:stop]`` for each row of ``edges``; of empty stretches anything."""
+    if not edges.size:
+        return np.zeros((0, values.shape[1]))
+    # A last row of zeros: reduceat wants every edge to be a row, and a stretch may end behind the last one.
+    padded = np.concatenate([values.astype(np.float64), np.zeros((1, values.shape[1]))])
+    # Of the sums between all edges those from the end of a word to the start of the next are of no use.
+    sums: Float64Array = np.add.reduceat(padded, edges.ravel(), axis=0)[::2]
+    return sums
