@@ -50,9 +50,7 @@ preset_option = click.option(
 @click.option(
     "--frames", is_flag=True, help="Extract frames of the videos as well; --set frames.size=112 changes them."
 )
-@click.option(
-    "--transcripts", type=FILE, default=None, help="Words, texts and language, of mmfeat transcribe or align."
-)
+@click.option("--transcripts", type=FILE, default=None, help="Texts, words, language: what transcribe and align make.")
 @config_option
 @set_option
 @engine_option

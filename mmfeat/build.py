@@ -134,7 +134,8 @@ def build_dataset(
         n_ok = writer.n_ok
         notes += [f"{clip_id}: {note}" for clip_id, note in writer.notes]
         _refuse_an_empty_dataset(entries, n_ok, failures)
-        writer.add_event({**_event(config, started, len(entries), failures, origin or {}), "notes": notes})
+        origin = {**(origin or {}), **({} if transcripts is None else {"transcripts": transcripts.origin})}
+        writer.add_event({**_event(config, started, len(entries), failures, origin), "notes": notes})
     return BuildReport(
         path=output, n_clip=len(entries), n_ok=n_ok, failures=failures, n_continued=len(done), notes=tuple(notes)
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
+import numpy as np
+
 from mmfeat.errors import ClipError
 from mmfeat.transcripts.spelling import phones_of, spoken_words
 from mmfeat.transcripts.sphinx_model import Segment, SphinxDecoder, SphinxDecoders, find_model
@@ -13,6 +15,7 @@ from mmfeat.transcripts.transcript import TimedWord, Transcript
 from mmfeat.types import StreamStatus, Waveform
 
 _WIDE = {"beam": 1e-120, "pbeam": 1e-120, "wbeam": 1e-100}  # pocketsphinx' own: 1e-48, 1e-48, 7e-29
+_NOISE = 1e-3  # standard deviation, of samples in [-1, 1]
 _MOST_NAMED = 5  # words in a message
 _MOST_SHOWN = 60  # characters in a message
 
@@ -69,7 +72,7 @@ class SphinxAligner:
         if not words:
             raise ClipError(f"expected a text with words to align, got {text!r}; correct it", StreamStatus.EMPTY)
         phones = self._phones(decoder, words)
-        segments = _aligned(decoder, waveform, words, phones) or _aligned(self._wide.get(), waveform, words, phones)
+        segments = self._segments(waveform, words, phones)
         if segments is None:
             raise ClipError(
                 f"expected sound with the {len(words)} words of the text, could not find all of them in its "
@@ -86,6 +89,14 @@ class SphinxAligner:
 
     def close(self) -> None:
         """Nothing runs on."""
+
+    def _segments(self, waveform: Waveform, words: Sequence[str], phones: Mapping[str, str]) -> list[Segment] | None:
+        """Return one segment for each word; None where no attempt finds them all."""
+        return (
+            _aligned(self._narrow.get(), waveform, words, phones)
+            or _aligned(self._wide.get(), waveform, words, phones)
+            or _aligned(self._wide.get(), _with_noise(waveform), words, phones)
+        )
 
     def _spoken(self, decoder: SphinxDecoder, token: str) -> list[str]:
         return spoken_words(token, decoder.phones, english=self._model.is_english)
@@ -117,6 +128,12 @@ def _aligned(
     decoder.align_to(words)
     segments = [segment for segment in decoder.decode(waveform) if segment.word]
     return segments if [segment.word for segment in segments] == list(words) else None
+
+
+def _with_noise(waveform: Waveform) -> Waveform:
+    """Return a sound whose silence is not digital: such silence is unlike any that the model was trained on."""
+    noise = np.random.default_rng(0).normal(scale=_NOISE, size=waveform.samples.size)
+    return Waveform(samples=waveform.samples + noise.astype(np.float32), sample_rate=waveform.sample_rate)
 
 
 def _timed(

@@ -102,8 +102,13 @@ class TranscriptTable:
         """Where the words come from, for the dataset file; None where no clip has words with times."""
         if not self._found.n_timed:
             return None
-        makers = [dict(zip(_MADE_BY, maker, strict=True)) for maker in sorted(self._found.makers)]
-        return {"file": self.path.name, "sha256": self.sha256, "made_by": makers}
+        return {"made_by": [dict(zip(_MADE_BY, maker, strict=True)) for maker in sorted(self._found.makers)]}
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What provenance says of the file."""
+        counts = {"n_clip": len(self), "n_failed": len(self.failures), "languages": dict(self.languages)}
+        return {"file": str(self.path), "sha256": self.sha256, **counts}
 
     def fill(self, entries: Sequence[ClipEntry]) -> tuple[list[ClipEntry], list[str]]:
         """Return clips with the texts that they lack, and sentences about what does not fit.
