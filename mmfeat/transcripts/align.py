@@ -24,7 +24,7 @@ class SphinxAligner:
     """Finds where the words of a known text are spoken.
 
     One Viterbi pass over the sequence of words, with silence and noise between them where they fit. Pocketsphinx has
-    a second pass that aligns phones; it fails on many clips and moves word boundaries hardly at all. Where the first
+    a second pass that aligns phones; it fails on many clips and is not used. Where the first
     pass does not come to the end of the text it is done once more with wide beams.
 
     Words that the dictionary does not have are spoken out (numbers, signs, compounds, abbreviations) or get a rough
