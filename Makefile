@@ -6,15 +6,16 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real bench bench-extraction bench-openface format clean
+.PHONY: help install demo test check lint types tests test-slow real bench bench-extraction bench-openface bench-reading format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
 	@echo "make test       lint, types and all tests"
-	@echo "make test-slow  tests that install into fresh environments"
+	@echo "make test-slow  tests that install, kill builds at fifty moments, and write a million clips"
 	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
 	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
 	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"
+	@echo "make bench-reading     speed of writing and reading dataset files, into README (about 3 minutes)"
 	@echo "make bench      all benchmarks"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
@@ -57,7 +58,10 @@ bench-extraction: install
 bench-openface: install
 	$(BIN)/python benchmarks/openface_parsing.py --write
 
-bench: bench-extraction bench-openface
+bench-reading: install
+	$(BIN)/python benchmarks/reading.py --write
+
+bench: bench-extraction bench-openface bench-reading
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -1,19 +1,28 @@
 """The one place where errors become exit codes.
 
 0 done · 1 finished with failed clips · 2 usage · 3 input or validation refused · 4 a missing tool or extra ·
-130 interrupted. An error of the project is one message; a bug keeps its traceback.
+130 interrupted (Ctrl-C) · 143 terminated (SIGTERM, which batch systems send before they kill); both keep the work. An
+error of the project is one message; a bug keeps its traceback.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from mmfeat.errors import MmfeatError
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: everything ends as after Ctrl-C."""
 
 
 class BoundaryGroup(click.Group):
@@ -22,17 +31,38 @@ class BoundaryGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command line; see the module for the exit codes."""
         try:
-            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+            with _sigterm_interrupts():
+                code = super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
         except MmfeatError as error:
             _show(error)
             sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("interrupted", err=True)
-            sys.exit(INTERRUPTED)
+        except (click.Abort, KeyboardInterrupt) as error:
+            is_terminated = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
+            click.echo("terminated" if is_terminated else "interrupted", err=True)
+            sys.exit(TERMINATED if is_terminated else INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let the first SIGTERM raise ``Terminated``; a second one kills."""
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show(error: MmfeatError) -> None:

@@ -13,6 +13,7 @@ from .options import (
     FAILED_CLIPS,
     FILE,
     clip_progress,
+    compression_option,
     config_option,
     engine_option,
     exclude_option,
@@ -26,6 +27,7 @@ from .options import (
     origin,
     out_option,
     overwrite_option,
+    retry_option,
     set_option,
     show_report,
 )
@@ -33,7 +35,7 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmfeat import BuildConfig, ClipEntry, TranscriptTable
+    from mmfeat import BuildConfig, ClipEntry, Compression, TranscriptTable
 
 preset_option = click.option(
     "--preset", default="default", show_default=True, help="Audio settings by name; mmfeat presets lists them."
@@ -54,8 +56,10 @@ preset_option = click.option(
 @config_option
 @set_option
 @engine_option
+@compression_option
 @jobs_option
 @overwrite_option
+@retry_option
 def build(
     manifest: Path,
     output: Path,
@@ -67,10 +71,12 @@ def build(
     config_file: Path | None,
     overrides: tuple[str, ...],
     engine: str,
+    compression: Compression,
     n_jobs: int,
     *,
     frames: bool,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Extract the features of every clip in MANIFEST into one dataset file.
 
@@ -87,8 +93,16 @@ def build(
 
     settings = [f"engine={engine}", *openface_settings(groups, face, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
-    table = None if transcripts is None else TranscriptTable(transcripts)
-    run_build(read_manifest(manifest), output, config, n_jobs, overwrite=overwrite, transcripts=table)
+    run_build(
+        read_manifest(manifest),
+        output,
+        config,
+        n_jobs,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
+        transcripts=None if transcripts is None else TranscriptTable(transcripts),
+    )
 
 
 @click.command("extract-audio")
@@ -101,10 +115,12 @@ def build(
 @include_option
 @exclude_option
 @engine_option
+@compression_option
 @jobs_option
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @json_option
 @overwrite_option
+@retry_option
 def extract_audio(
     paths: tuple[Path, ...],
     output: Path,
@@ -115,11 +131,13 @@ def extract_audio(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     engine: str,
+    compression: Compression,
     n_jobs: int,
     *,
     dry_run: bool,
     as_json: bool,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Extract log-F0, MFCC and CQT chroma of sound and video files into a dataset file.
 
@@ -139,7 +157,16 @@ def extract_audio(
     if dry_run:
         click.echo(_plan(entries, output, config))
         return
-    run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json)
+    run_build(
+        entries,
+        output,
+        config,
+        n_jobs,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
+        as_json=as_json,
+    )
 
 
 def _plan(entries: Sequence[ClipEntry], output: Path, config: BuildConfig) -> str:
@@ -178,6 +205,8 @@ def run_build(
     n_jobs: int,
     *,
     overwrite: bool,
+    retry_failed: bool,
+    compression: Compression = "none",
     as_json: bool = False,
     preview: Path | None = None,
     transcripts: TranscriptTable | None = None,
@@ -185,12 +214,16 @@ def run_build(
     """Build, draw a contact sheet where one is wanted, print the report, and end with 1 where clips failed."""
     from mmfeat import build_dataset, write_contact_sheet
 
+    if overwrite and retry_failed:
+        raise click.UsageError("expected --overwrite or --retry-failed, one of the two")
     report = build_dataset(
         entries,
         output,
         config,
         n_jobs=n_jobs,
         overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
         transcripts=transcripts,
         track=clip_progress,
         origin=origin(),

@@ -19,6 +19,7 @@ from .options import (
     json_option,
     out_option,
     overwrite_option,
+    retry_option,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 @jobs_option
 @json_option
 @overwrite_option
+@retry_option
 def extract_frames(
     paths: tuple[Path, ...],
     output: Path,
@@ -70,6 +72,7 @@ def extract_frames(
     *,
     as_json: bool,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Extract frames of videos as JPEG files into a dataset file.
 
@@ -101,7 +104,16 @@ def extract_frames(
         check_preview_path(preview, overwrite=overwrite)
     faces = OpenFaceConfig() if face is None else OpenFaceConfig(face=face)
     config = BuildConfig(frames=frames, openface=faces, streams=("frames",))
-    run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json, preview=preview)
+    run_build(
+        entries,
+        output,
+        config,
+        n_jobs,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        as_json=as_json,
+        preview=preview,
+    )
 
 
 def _video_entries(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,7 @@ from .build import openface_settings, run_build
 from .options import (
     ANY_PATH,
     FILE,
+    compression_option,
     exclude_option,
     face_option,
     fps_option,
@@ -20,7 +22,11 @@ from .options import (
     json_option,
     out_option,
     overwrite_option,
+    retry_option,
 )
+
+if TYPE_CHECKING:
+    from mmfeat import Compression
 
 
 @click.command("parse-openface")
@@ -33,9 +39,11 @@ from .options import (
 @click.option("--manifest", type=FILE, default=None, help="Take the clips of a manifest instead of PATHS.")
 @include_option
 @exclude_option
+@compression_option
 @jobs_option
 @json_option
 @overwrite_option
+@retry_option
 def parse_openface(
     paths: tuple[Path, ...],
     output: Path,
@@ -46,10 +54,12 @@ def parse_openface(
     manifest: Path | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    compression: Compression,
     n_jobs: int,
     *,
     as_json: bool,
     overwrite: bool,
+    retry_failed: bool,
 ) -> None:
     """Read CSV files of OpenFace by column name into a dataset file.
 
@@ -69,4 +79,13 @@ def parse_openface(
     settings = ['streams=["vision"]', *openface_settings(groups or preset, face, fps)]
     config = resolve_build_config(overrides=settings)
     entries = given_clips(paths, manifest, [".csv"], column="openface", include=include, exclude=exclude)
-    run_build(entries, output, config, n_jobs, overwrite=overwrite, as_json=as_json)
+    run_build(
+        entries,
+        output,
+        config,
+        n_jobs,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        compression=compression,
+        as_json=as_json,
+    )

@@ -23,6 +23,16 @@ FAILED_CLIPS = 1
 
 out_option = click.option("--out", "output", type=FILE, required=True, help="Dataset file to make.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+retry_option = click.option(
+    "--retry-failed", is_flag=True, help="Of an existing output, try again what failed and keep the rest."
+)
+compression_option = click.option(
+    "--compression",
+    type=click.Choice(["none", "gzip"]),
+    default="none",
+    show_default=True,
+    help="gzip: a smaller file to keep; reading single clips is many times slower.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 no_verify_option = click.option(
     "--no-verify",

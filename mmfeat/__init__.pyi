@@ -50,6 +50,7 @@ from .convert import (
 )
 from .dataset import (
     AlignedBatch as AlignedBatch,
+    Compression as Compression,
     CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
@@ -78,6 +79,7 @@ from .errors import (
     OutputExistsError as OutputExistsError,
     PluginError as PluginError,
     SchemaError as SchemaError,
+    StorageError as StorageError,
 )
 from .extract import (
     extract_clip as extract_clip,

@@ -7,6 +7,7 @@ MmfeatError                     exit code of the commands
 │   ├── ManifestError           3   a manifest has faults; all of them are listed with their lines
 │   ├── ClipError               3   one stream of one clip could not be read; carries its StreamStatus
 │   └── OutputExistsError       3   the output is there already and overwriting was not asked for
+├── StorageError                3   the output cannot be written, the disk is full for example; what was done is kept
 ├── SchemaError                 3   a dataset file breaks a rule of the format
 ├── PluginError                 3   a plugin clashes with another or does not import
 ├── MissingExtraError           4   an optional package is not installed; the message says how to get it
@@ -80,6 +81,10 @@ class OutputExistsError(InputError):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(f"{path}: expected a new output, but it exists; choose another name or pass --overwrite")
+
+
+class StorageError(MmfeatError):
+    """The output cannot be written, because the disk is full for example; the next run goes on from what was done."""
 
 
 class SchemaError(MmfeatError):

@@ -9,8 +9,8 @@ from pathlib import Path
 from mmfeat.audio import extract_audio, read_audio
 from mmfeat.build_config import BuildConfig
 from mmfeat.errors import ClipError, InputError
-from mmfeat.file_hash import file_sha256
 from mmfeat.images import EncodedFrames
+from mmfeat.stamps import stamps_of
 from mmfeat.types import ClipEntry, ClipFeatures, FrameFeatures, StreamFailure, StreamStatus
 from mmfeat.vision import FrameConfig, OpenFaceConfig, frame_rate_hz, picture_offset_s, read_frames, read_openface_csv
 
@@ -19,6 +19,7 @@ _LATE_S = 0.1  # a picture that begins later is worth a note
 
 def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
     """Return all streams of one clip; a stream that cannot be read becomes a failure, never an exception."""
+    stamps = stamps_of(entry)  # taken first: a file that changes while it is read is noticed the next time
     streams: dict[str, FrameFeatures | EncodedFrames] = {}
     failures: list[StreamFailure] = []
     duration_s = float("nan")
@@ -54,7 +55,8 @@ def extract_clip(entry: ClipEntry, config: BuildConfig) -> ClipFeatures:
         streams=streams,
         failures=tuple(failures),
         duration_s=duration_s,
-        source_sha256=_source_sha256(source),
+        source_sha256=next((stamp[3] for stamp in stamps if stamp[0] == str(source)), ""),
+        stamps=stamps,
         notes=tuple(note for features in streams.values() for note in getattr(features, "notes", ())),
     )
 
@@ -112,11 +114,3 @@ def _landmarks(entry: ClipEntry, video: Path, config: BuildConfig, frames: Frame
         )
     rate_hz = config.openface.frame_rate_hz or frame_rate_hz(video)  # for files without a timestamp column
     return read_openface_csv(entry.openface, replace(config.openface, groups=("face-2d",), frame_rate_hz=rate_hz))
-
-
-def _source_sha256(path: Path | None) -> str:
-    """Return the hash of a file; empty where it is missing or may not be read."""
-    try:
-        return "" if path is None else file_sha256(path)
-    except OSError:
-        return ""

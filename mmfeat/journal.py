@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,32 +24,45 @@ def whole_lines(journal: Path) -> list[dict[str, Any]]:
     """Return the records of a journal, and cut off what was not written to its end."""
     if not journal.is_file():
         return []
-    with journal.open("r+b") as handle:
-        records, n_byte = _whole(handle)
-        handle.truncate(n_byte)
+    records: list[dict[str, Any]] = []
+
+    def take(record: dict[str, Any]) -> bool:
+        records.append(record)
+        return True
+
+    cut_lines(journal, take)
     return records
+
+
+def cut_lines(journal: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Cut off what was not written to its end, and the first record that ``keep`` refuses with all behind it."""
+    with journal.open("r+b") as handle:
+        n_byte = 0
+        for record, end in _whole(handle):
+            if not keep(record):
+                break
+            n_byte = end
+        handle.truncate(n_byte)
 
 
 def lines_so_far(journal: Path) -> list[dict[str, Any]]:
     """Return the records of a journal that another process may be writing; nothing where it cannot be read."""
     try:
         with journal.open("rb") as handle:
-            return _whole(handle)[0]
+            return [record for record, _ in _whole(handle)]
     except OSError:
         return []
 
 
-def _whole(handle: BinaryIO) -> tuple[list[dict[str, Any]], int]:
-    """Return the records of the whole lines, and the number of their bytes."""
-    records: list[dict[str, Any]] = []
+def _whole(handle: BinaryIO) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the record of each whole line, and the number of bytes to its end."""
     n_byte = 0
     for line in handle:
         record = _record(line)
         if record is None:
-            break
-        records.append(record)
+            return
         n_byte += len(line)
-    return records, n_byte
+        yield record, n_byte
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mmfeat.errors import InputError
-from mmfeat.journal import whole_lines
+from mmfeat.journal import cut_lines
 from mmfeat.run_folder import RunFolder, is_ours
 
 _BOOKKEEPING = ("status", "reason", "source", "stamp", "settings")  # last in a line
@@ -105,7 +105,7 @@ class RunFile(RunFolder):
         else:
             self._read(self.path, is_journal=False)
             journal.touch()
-            whole_lines(journal)
+            cut_lines(journal, lambda _record: True)
             self._read(journal, is_journal=True)
         handle = journal.open("ab")
         handle.seek(0, os.SEEK_END)

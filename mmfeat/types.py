@@ -23,6 +23,9 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+Stamp = tuple[str, int, int, str]
+"""What tells that a file changed: path, size in bytes, time in ns and SHA-256; -1, -1 and "" where there is none."""
+
 Item = TypeVar("Item")
 Track = Callable[[Iterable[Item], int, str], Iterable[Item]]
 """Wraps an iterable to show progress: ``track(items, total, description)`` yields the same items."""
@@ -226,7 +229,10 @@ class StreamFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFeatures:
-    """One clip after extraction: its entry, the streams that were read, the failures, and notes for people."""
+    """One clip after extraction: its entry, the streams that were read, the failures, and notes for people.
+
+    ``stamps`` tell whether its files changed: of each its size, time and hash.
+    """
 
     entry: ClipEntry
     streams: Mapping[str, FrameFeatures | EncodedFrames] = field(default_factory=dict)
@@ -234,4 +240,5 @@ class ClipFeatures:
     failures: tuple[StreamFailure, ...] = ()
     duration_s: float = float("nan")
     source_sha256: str = ""
+    stamps: tuple[Stamp, ...] = ()
     notes: tuple[str, ...] = ()

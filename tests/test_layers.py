@@ -32,6 +32,7 @@ LANDING = {
     "mmfeat.reports",
     "mmfeat.run_file",
     "mmfeat.run_folder",
+    "mmfeat.stamps",
     "mmfeat.tool_process",
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
@@ -66,8 +67,9 @@ ALLOWED = {
     **dict.fromkeys(FLOOR_1, FLOOR_0 | LANDING),
     "mmfeat.build_config": FLOOR_0 | {"mmfeat.audio", "mmfeat.vision"},
     "mmfeat.extract": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config"},
-    "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract"},
-    "mmfeat.convert": FLOOR_0 | FLOOR_1,
+    "mmfeat.build": FLOOR_0 | LANDING | FLOOR_1 | {"mmfeat.build_config", "mmfeat.extract", "mmfeat.retry"},
+    "mmfeat.retry": FLOOR_0 | LANDING | FLOOR_1,
+    "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
     "mmfeat.transcribe": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1,

@@ -2,8 +2,10 @@
 
 from mmfeat.dataset.aligned import AlignedBatch
 from mmfeat.dataset.assemble import CopyReport
+from mmfeat.dataset.clip_table import LabelInfo
 from mmfeat.dataset.describe import describe, format_description
 from mmfeat.dataset.findings import Finding
+from mmfeat.dataset.flat_file import Compression
 from mmfeat.dataset.join import join_datasets
 from mmfeat.dataset.merge import merge_datasets
 from mmfeat.dataset.reader import DatasetReader, LabelTable
@@ -11,10 +13,11 @@ from mmfeat.dataset.schemes import SplitConfig
 from mmfeat.dataset.split import SplitReport, split_dataset
 from mmfeat.dataset.subset import read_ids, subset_dataset
 from mmfeat.dataset.validate import validate
-from mmfeat.dataset.writer import DatasetInfo, DatasetWriter, LabelInfo
+from mmfeat.dataset.writer import DatasetInfo, DatasetWriter
 
 __all__ = [
     "AlignedBatch",
+    "Compression",
     "CopyReport",
     "DatasetInfo",
     "DatasetReader",

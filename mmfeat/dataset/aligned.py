@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from mmfeat.dataset.open_stream import FrameBatch
+from mmfeat.errors import InputError
 from mmfeat.types import BoolArray, Float32Array, Float64Array
+
+if TYPE_CHECKING:
+    from mmfeat.dataset.reader import DatasetReader
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -35,8 +40,25 @@ class AlignedBatch:
         return self.n_frame > 0
 
 
-def one_row_a_word(batch: FrameBatch) -> AlignedBatch:
-    """Return frames that are words already (``clock = "words"``)."""
+def read_aligned(reader: DatasetReader, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
+    """Return the rows of several clips; what ``DatasetReader.read_aligned`` does."""
+    batch = reader.read_batch(stream, indices)
+    clock = reader.info(stream).clock
+    if clock == "words":
+        return _one_row_a_word(batch)
+    if clock:
+        raise InputError(f"{reader.path}: stream {stream!r}: expected frames with times, none is known ({clock=})")
+    if reader.words_origin is None:
+        raise InputError(
+            f"{reader.path}: expected words, the file has none; make them with mmfeat align or transcribe, and build "
+            "with --transcripts"
+        )
+    starts_s = np.nan_to_num(reader.starts_s)  # words are on the recording's clock, times of frames on the clip's
+    return word_means(batch, [reader.words(int(index)).intervals_s - starts_s[int(index)] for index in indices])
+
+
+def _one_row_a_word(batch: FrameBatch) -> AlignedBatch:
+    """Return the frames of a stream that has one for each word."""
     return AlignedBatch(values=batch.values, n_frame=batch.valid.astype(np.int64), offsets=batch.offsets)
 
 

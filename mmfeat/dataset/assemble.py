@@ -110,7 +110,7 @@ def assemble(
     sources = list({part.source.path: part.source for part in parts}.values())
     attributes, found = _attributes(sources)
     n_clip = max(part.place.stop for part in parts)
-    folder = PartFolder(output, "")
+    folder = PartFolder(output, None)
     try:
         ragged = _measured(parts, n_clip)
         n_byte = (

@@ -12,6 +12,7 @@ import numpy as np
 from mmfeat.dataset.check_images import image_table_findings
 from mmfeat.dataset.disjoint import is_disjoint
 from mmfeat.dataset.findings import Finding
+from mmfeat.dataset.places import links_elsewhere, unreadable_storage
 from mmfeat.dataset.schema import (
     FORMAT_VERSION,
     AttributeRule,
@@ -27,8 +28,8 @@ _ONE_MORE = " + 1"
 
 
 def structure_findings(file: h5py.File) -> list[Finding]:
-    """Return the broken rules MF003 to MF010, MF012, MF013, MF015, MF016, MF018, MF021 and MF022."""
-    findings = list(_links(file))
+    """Return the broken rules MF003 to MF010, MF012, MF013, MF015, MF016, MF018, MF021, MF022 and MF024."""
+    findings = list(_places(file))
     if findings:
         return findings  # no link is ever followed
     findings = [*_missing(file), *_objects(file)]
@@ -44,25 +45,13 @@ def structure_findings(file: h5py.File) -> list[Finding]:
     return [*_failures(file), *_splits(file)]
 
 
-def _links(file: h5py.File) -> Iterator[Finding]:
-    """MF008, without following any link."""
-    pending = [("", file)]
-    visited = {h5py.h5o.get_info(file.id).addr}  # a group may be linked into itself
-    while pending:
-        path, group = pending.pop()
-        for name in group:
-            link = group.get(name, getlink=True)
-            where = f"{path}/{name}"
-            if not isinstance(link, h5py.HardLink):
-                kind = type(link).__name__
-                yield Finding(rule="MF008", where=where, message=f"expected the object itself, got a {kind}")
-            elif isinstance(group[name], h5py.Group):
-                address = h5py.h5o.get_info(group[name].id).addr
-                if address in visited:
-                    yield Finding(rule="MF008", where=where, message="expected one path to a group, got a second one")
-                    continue
-                visited.add(address)
-                pending.append((where, group[name]))
+def _places(file: h5py.File) -> Iterator[Finding]:
+    """MF008 and MF024."""
+    elsewhere = [Finding(rule="MF008", where=where, message=message) for where, message in links_elsewhere(file)]
+    yield from elsewhere
+    if not elsewhere:
+        for where, message in unreadable_storage(file):
+            yield Finding(rule="MF024", where=where, message=message)
 
 
 def _missing(file: h5py.File) -> Iterator[Finding]:

@@ -30,11 +30,13 @@ class Column:
     """
 
     def __init__(self, dataset: h5py.Dataset, descriptor: int) -> None:
-        self.dtype: np.dtype[Any] = dataset.dtype
+        self.dtype: np.dtype[Any] = dataset.dtype.newbyteorder("=")  # models take this machine's byte order only
         self.row_shape: tuple[int, ...] = dataset.shape[1:]
         self._dataset = dataset
         self._descriptor = descriptor
-        self._place = _place_in_file(dataset) if descriptor >= 0 else None
+        start = _place_in_file(dataset) if descriptor >= 0 else None
+        self._is_plain, self._first = start is not None, start or 0
+        self._row_bytes = int(dataset.dtype.itemsize * np.prod(dataset.shape[1:], dtype=np.int64))
 
     def read(self, start: int, stop: int) -> Array:
         """Return rows ``start`` to ``stop``."""
@@ -44,10 +46,10 @@ class Column:
         """Return the rows of several runs (start, stop), one behind the other."""
         runs = list(runs)
         rows = np.empty((sum(stop - start for start, stop in runs), *self.row_shape), dtype=self.dtype)
-        filled = 0
-        for start, stop in runs:
-            self.read_into(rows[filled : filled + stop - start], start)
-            filled += stop - start
+        if not self._is_plain:
+            self._fill_by_hdf5(rows, runs)
+        elif rows.size:
+            self._fill(rows, runs)
         return rows
 
     def read_into(self, rows: Array, start: int) -> None:
@@ -56,20 +58,29 @@ class Column:
         Raises:
             SchemaError: the file ends before them.
         """
-        if self._place is None:
-            rows[...] = self._dataset[start : start + len(rows)]
+        runs = [(start, start + len(rows))]
+        if not self._is_plain:
+            self._fill_by_hdf5(rows, runs)
         elif rows.size:
-            self._fill(rows, self._place + start * rows[0].nbytes)
+            self._fill(rows, runs)
 
-    def _fill(self, rows: Array, place: int) -> None:
-        left = memoryview(rows.reshape(-1).view(np.uint8).data)
-        while left:
-            n_byte = os.preadv(self._descriptor, [left], place)
-            if n_byte <= 0:
-                path = self._dataset.file.filename
-                name = self._dataset.name
-                raise SchemaError(f"{path}: expected {name} to be whole, the file ends in it; copy it again")
-            left, place = left[n_byte:], place + n_byte
+    def _fill_by_hdf5(self, rows: Array, runs: Iterable[tuple[int, int]]) -> None:
+        filled = 0
+        for start, stop in runs:
+            rows[filled : filled + stop - start] = self._dataset[start:stop]
+            filled += stop - start
+
+    def _fill(self, rows: Array, runs: Iterable[tuple[int, int]]) -> None:
+        """Read the bytes of runs of rows, one behind the other."""
+        content, begin = memoryview(rows.reshape(-1).view(np.uint8).data), 0
+        for start, stop in runs:
+            end, place = begin + (stop - start) * self._row_bytes, self._first + start * self._row_bytes
+            while begin < end:
+                n_byte = os.preadv(self._descriptor, [content[begin:end]], place)
+                if n_byte <= 0:
+                    path, name = self._dataset.file.filename, self._dataset.name
+                    raise SchemaError(f"{path}: expected {name} to be whole, the file ends in it; copy it again")
+                begin, place = begin + n_byte, place + n_byte
 
 
 @contextmanager
@@ -86,7 +97,8 @@ READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 
 
 
 def _place_in_file(dataset: h5py.Dataset) -> int | None:
-    """Return the byte at which a dataset begins; None where it lies in pieces or elsewhere, or is text."""
-    plain = dataset.chunks is None and not dataset.is_virtual and not dataset.external and dataset.dtype.kind != "O"
+    """Return the byte at which a dataset begins; None where it is text, or in pieces, or elsewhere, or swapped."""
+    is_number = dataset.dtype.kind != "O" and dataset.dtype.isnative
+    plain = is_number and dataset.chunks is None and not dataset.is_virtual and not dataset.external
     offset = dataset.id.get_offset() if plain else None
     return None if offset is None or not hasattr(os, "preadv") else int(offset)

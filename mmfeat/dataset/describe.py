@@ -8,30 +8,31 @@ from typing import Any
 
 import numpy as np
 
+from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.reader import DatasetReader
-from mmfeat.types import Split, StreamStatus
+from mmfeat.types import Split
 
 
 def describe(path: Path | str) -> dict[str, Any]:
     """Return counts, durations, splits, labels, streams and failures as plain nested values.
 
     Raises:
-        InputError: there is no such file, or it is not HDF5.
+        InputError: there is no such file, it is not HDF5, or it is damaged.
         SchemaError: it is not a dataset of this format.
     """
-    with DatasetReader(path) as reader:
+    with DatasetReader(path) as reader, refusing_damage(Path(path)):
         return {
             "name": reader.attributes["name"],
             "format_version": reader.attributes["format_version"],
             "content_sha256": reader.attributes["content_sha256"],
             "n_clip": reader.n_clip,
-            "n_recording": len(set(reader.recording_ids)),
-            "n_text": sum(bool(text) for text in reader.texts),
+            "n_recording": reader.n_recording,
+            "n_text": reader.n_text,
             "duration_s": float(np.nansum(reader.durations_s)),
             "splits": {name: _split(reader, name) for name in reader.scheme_names},
             "labels": {name: _label(reader, name) for name in reader.label_names},
             "streams": {name: _stream(reader, name) for name in reader.stream_names},
-            "failures": dict(Counter(f"{stage}: {code}" for _, stage, code, _ in reader.failures())),
+            "failures": dict(Counter(f"{stage}: {code}" for stage, code in reader.failure_codes())),
         }
 
 
@@ -83,7 +84,7 @@ def _label(reader: DatasetReader, name: str) -> dict[str, Any]:
 def _stream(reader: DatasetReader, name: str) -> dict[str, Any]:
     info = reader.info(name)
     summary: dict[str, Any] = {
-        "n_clip": sum(status is StreamStatus.OK for status in reader.status(name)),
+        "n_clip": reader.n_ok(name),
         "n_frame": int(reader.offsets(name)[-1]),
         "extractor": f"{info.extractor} {info.extractor_version}",
         "preset": info.preset,

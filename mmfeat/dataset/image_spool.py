@@ -9,7 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mmfeat.dataset.spool import FeatureSpool, FlatFile, Spool
+from mmfeat.dataset.flat_file import Compression, FlatFile
+from mmfeat.dataset.spool import FeatureSpool, Spool
 from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import StreamInfo, StreamStatus
@@ -20,13 +21,15 @@ _SIZES = "frame_sizes"  # on disk they become frame_offsets
 class ImageSpool(Spool):
     """Collects a stream of encoded images."""
 
-    def store(self, group: h5py.Group) -> None:
-        """Copy the frames into contiguous datasets of ``group``; sizes become offsets."""
-        sizes = self._files.pop(_SIZES)
-        ends = np.cumsum(np.concatenate([[0], *sizes.blocks()]), dtype=np.int64)
-        sizes.close()
+    def store(self, group: h5py.Group, compression: Compression = "none") -> None:
+        """Copy the frames into datasets of ``group``; sizes become offsets. Images are compressed as they are."""
         super().store(group)
-        group["frame_offsets"] = ends
+        group["frame_offsets"] = np.cumsum(np.concatenate([[0], *self._files[_SIZES].blocks()]), dtype=np.int64)
+
+    @property
+    def columns(self) -> dict[str, FlatFile]:
+        """The flat files that become datasets as they are."""
+        return {column: file for column, file in self._files.items() if column != _SIZES}
 
     def _open(self, folder: Path) -> Iterator[tuple[str, FlatFile]]:
         def flat(column: str, dtype: Any, n_row: int) -> tuple[str, FlatFile]:

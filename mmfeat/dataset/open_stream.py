@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mmfeat.dataset.column import Column
-from mmfeat.errors import InputError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, Float64Array, StreamInfo
 
@@ -68,16 +67,6 @@ class OpenStream:
             start_s=float(group.attrs.get("start_s", 0.0)),
             columns={name: Column(group[name], descriptor) for name in _COLUMNS if name in group},
         )
-
-    def run_of(self, index: int) -> Run:
-        """Return where the frames of a clip begin and end.
-
-        Raises:
-            InputError: there is no such clip.
-        """
-        if not 0 <= index < self.offsets.size - 1:
-            raise InputError(f"expected a clip from 0 to {self.offsets.size - 2}, got {index}")
-        return int(self.offsets[index]), int(self.offsets[index + 1])
 
     def read_batch(self, clips: Sequence[Run]) -> FrameBatch:
         """Return the features of several clips; neighbours in the file are read in one go."""

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mmfeat.journal import LOCK, OWNER, lock_folder, whole_lines
+from mmfeat.journal import LOCK, OWNER, cut_lines, lock_folder
+
+FINISHED = "finished"
+PLAN = "plan"
 
 
 class PartFolder:
@@ -20,46 +24,102 @@ class PartFolder:
 
     Args:
         output: the finished file's path.
-        fingerprint: of everything that decides the content. A folder of another fingerprint is started anew, one of
-            the same is continued; with the empty fingerprint nothing is ever continued.
+        fingerprint: of everything that decides the content, part by part. A folder of another fingerprint is started
+            anew, one of the same is continued; without a fingerprint nothing is ever continued.
+        keep: whether a committed clip is still the same; it and those behind it are dropped where not.
 
     Raises:
         InputError: another process holds the folder, or nothing can be written there.
     """
 
-    def __init__(self, output: Path, fingerprint: str) -> None:
-        self.path = output.with_name(output.name + ".part")
+    def __init__(
+        self,
+        output: Path,
+        fingerprint: Mapping[str, str] | None,
+        keep: Callable[[Mapping[str, Any]], bool] = lambda _record: True,
+    ) -> None:
+        self.path = part_path(output)
         self.keeps = bool(fingerprint)
+        self.restart_reason = ""
+        self._journal_path = self.path / "journal.jsonl"
         self._lock = lock_folder(self.path, output)
         try:
-            self.records: list[dict[str, Any]] = self._continued(fingerprint)
+            self._begin(dict(fingerprint or {}), keep)
+            self._journal = self._journal_path.open("a", encoding="utf-8")
         except BaseException:
             self._lock.release()
             raise
-        self._journal = (self.path / "journal.jsonl").open("a", encoding="utf-8")
 
-    def commit(self, record: Mapping[str, Any]) -> None:
-        """Add one line to the journal and hand it to the operating system: a killed process does not lose it."""
-        self._journal.write(json.dumps(record) + "\n")
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines of the journal."""
+        with self._journal_path.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+    def commit(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Add lines to the journal and hand them to the operating system: a killed process does not lose them."""
+        self._journal.write("".join(json.dumps(record) + "\n" for record in records))
         self._journal.flush()
 
     def close(self, *, discard: bool) -> None:
         """Release the folder, and remove it where ``discard`` is true."""
-        self._journal.close()
+        with suppress(OSError):  # of a full disk: a line that is not whole is cut off by the next run
+            self._journal.close()
         if discard:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _remove(self.path)
         self._lock.release()
 
-    def _continued(self, fingerprint: str) -> list[dict[str, Any]]:
-        """Return the committed records of an interrupted run of the same build; clear the folder of any other."""
-        plan, journal = self.path / "plan", self.path / "journal.jsonl"
-        if fingerprint and plan.is_file() and plan.read_text(encoding="utf-8") == fingerprint:
-            return whole_lines(journal)
-        self._clear()
-        plan.write_text(fingerprint, encoding="utf-8")
-        return []
+    def _begin(self, fingerprint: Mapping[str, str], keep: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Continue the interrupted run of the same build; clear the folder of any other."""
+        (self.path / FINISHED).unlink(missing_ok=True)
+        plan = self.path / PLAN
+        before = _read_plan(plan)
+        if before is not None and fingerprint:
+            changed = [name for name in fingerprint if before.get(name) != fingerprint[name]]
+            if not changed:
+                cut_lines(self._journal_path, keep)
+                return
+            self.restart_reason = " and ".join(changed)
+        _clear(self.path)
+        plan.write_text(json.dumps(fingerprint), encoding="utf-8")
+        self._journal_path.touch()
 
-    def _clear(self) -> None:
-        for item in self.path.iterdir():
-            if item.name not in (LOCK, OWNER):
-                item.unlink()
+
+def part_path(output: Path) -> Path:
+    """Return the folder of an unfinished file."""
+    return output.with_name(output.name + ".part")
+
+
+def mark_finished(folder: Path) -> None:
+    """Note that the file is about to get its name: whatever is left in its part folder then is of no use."""
+    (folder / FINISHED).touch()
+
+
+def sweep_finished(output: Path) -> None:
+    """Remove what a run left that was killed after its file had got its name."""
+    folder = part_path(output)
+    if (folder / FINISHED).exists() or (folder.exists() and not (folder / PLAN).exists()):
+        lock = lock_folder(folder, output)
+        _remove(folder)
+        lock.release()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a part folder; at a kill it still says that it is of no use, by its mark or by having no plan."""
+    with suppress(OSError):
+        _clear(folder, keep=(LOCK, OWNER, FINISHED))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(folder: Path, keep: Container[str] = (LOCK, OWNER)) -> None:
+    for item in folder.iterdir():
+        if item.name not in keep:
+            item.unlink()
+
+
+def _read_plan(plan: Path) -> dict[str, str] | None:
+    """Return the fingerprint of an interrupted run; None where there is none."""
+    try:
+        found = json.loads(plan.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

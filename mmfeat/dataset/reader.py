@@ -16,14 +16,16 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat.dataset.aligned import AlignedBatch, one_row_a_word, word_means
+from mmfeat.dataset.aligned import AlignedBatch, read_aligned
 from mmfeat.dataset.column import READ_ONLY
+from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.open_stream import FrameBatch, OpenStream
-from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
+from mmfeat.dataset.opening import check_header, open_file
 from mmfeat.errors import InputError, SchemaError
 from mmfeat.images import EncodedFrames
-from mmfeat.types import BoolArray, Float32Array, Float64Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
+from mmfeat.types import BoolArray, Float32Array, FrameFeatures, Split, StreamInfo, StreamStatus, Words
 
+_STATUS = {int(status): status for status in StreamStatus}
 _OPENING = threading.Lock()  # threads may share a reader that is not open yet
 
 
@@ -75,7 +77,8 @@ class DatasetReader:
         self._file: h5py.File | None = None
         self._streams: dict[str, OpenStream] = {}
         self._descriptor = self._pid = -1
-        _check_header(self.path, self._open())
+        with refusing_damage(self.path):
+            check_header(self.path, self._open())
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +104,8 @@ class DatasetReader:
     @functools.cached_property
     def attributes(self) -> Mapping[str, str]:
         """Attributes of the dataset: name, language, license, content_sha256, …."""
-        return {name: str(value) for name, value in self._open().attrs.items()}
+        with refusing_damage(self.path):
+            return {name: str(value) for name, value in self._open().attrs.items()}
 
     @functools.cached_property
     def clip_ids(self) -> tuple[str, ...]:
@@ -118,36 +122,52 @@ class DatasetReader:
         """What is said in each clip; empty where unknown."""
         return self._texts("/clips/text")
 
+    @property
+    def source_sha256(self) -> tuple[str, ...]:
+        """SHA-256 of each clip's sound or video file; empty where there is none."""
+        return self._texts("/clips/source_sha256")
+
     @functools.cached_property
     def durations_s(self) -> npt.NDArray[np.float64]:
         """Length of each clip's sound in seconds, NaN where unknown; shape (clip,)."""
-        return np.asarray(self._item("/clips/duration_s")[:])
+        return self._values("/clips/duration_s")
 
     @functools.cached_property
     def starts_s(self) -> npt.NDArray[np.float64]:
         """Start of each clip in its recording in seconds, NaN where unknown; shape (clip,)."""
-        has_starts = "start_s" in self._item("/clips")
-        return np.asarray(self._item("/clips/start_s")[:]) if has_starts else np.full(self.n_clip, np.nan)
+        has_starts = "start_s" in self._names("/clips")
+        return self._values("/clips/start_s") if has_starts else np.full(self.n_clip, np.nan)
 
     @property
     def n_clip(self) -> int:
         """Number of clips, failed ones included."""
-        return len(self.clip_ids)
+        with refusing_damage(self.path):
+            return int(self._item("/clips/id").shape[0])
+
+    @property
+    def n_recording(self) -> int:
+        """Number of different recordings."""
+        return len(set(self._encoded("/clips/recording_id")))
+
+    @property
+    def n_text(self) -> int:
+        """Number of clips with a text."""
+        return sum(map(bool, self._encoded("/clips/text")))
 
     @property
     def label_names(self) -> tuple[str, ...]:
         """Names of the labels."""
-        return tuple(self._item("/labels"))
+        return self._names("/labels")
 
     @property
     def scheme_names(self) -> tuple[str, ...]:
         """Names of the split schemes."""
-        return tuple(self._item("/splits"))
+        return self._names("/splits")
 
     @property
     def stream_names(self) -> tuple[str, ...]:
         """Names of the streams."""
-        return tuple(self._item("/streams"))
+        return self._names("/streams")
 
     def labels(self, name: str) -> LabelTable:
         """Return one label of every clip.
@@ -156,13 +176,16 @@ class DatasetReader:
             InputError: the file has no such label.
         """
         self._check_name("label", name, self.label_names)
-        group = self._item(f"/labels/{name}")
+        with refusing_damage(self.path):
+            attributes = self._item(f"/labels/{name}").attrs
+            problem = str(attributes["problem"])
+            class_names = tuple(map(str, np.atleast_1d(attributes.get("class_names", ()))))
         return LabelTable(
             name=name,
-            problem=str(group.attrs["problem"]),
-            values=np.asarray(group["values"][:]),
-            present=np.asarray(group["present"][:]),
-            class_names=tuple(map(str, np.atleast_1d(group.attrs.get("class_names", ())))),
+            problem=problem,
+            values=self._values(f"/labels/{name}/values"),
+            present=self._values(f"/labels/{name}/present"),
+            class_names=class_names,
         )
 
     def parts(self, scheme: str) -> npt.NDArray[np.uint8]:
@@ -172,12 +195,13 @@ class DatasetReader:
             InputError: the file has no such scheme.
         """
         self._check_name("split scheme", scheme, self.scheme_names)
-        return np.asarray(self._item(f"/splits/{scheme}")[:])
+        return self._values(f"/splits/{scheme}")
 
     def recording_disjoint(self, scheme: str) -> bool:
         """Return whether no recording has clips in two parts of a scheme."""
         self._check_name("split scheme", scheme, self.scheme_names)
-        return bool(self._item(f"/splits/{scheme}").attrs["recording_disjoint"])
+        with refusing_damage(self.path):
+            return bool(self._item(f"/splits/{scheme}").attrs["recording_disjoint"])
 
     def members(self, scheme: str, part: Split) -> npt.NDArray[np.int64]:
         """Return the indices of the clips in one part of a scheme."""
@@ -186,6 +210,10 @@ class DatasetReader:
     def info(self, stream: str) -> StreamInfo:
         """Return columns and origin of a stream."""
         group = self._stream(stream)
+        with refusing_damage(self.path):
+            return self._info(stream, group)
+
+    def _info(self, stream: str, group: h5py.Group) -> StreamInfo:
         attributes = group.attrs
         return StreamInfo(
             name=stream,
@@ -208,17 +236,23 @@ class DatasetReader:
 
     def offsets(self, stream: str) -> npt.NDArray[np.int64]:
         """Return where each clip's frames begin, shape (clip + 1,)."""
-        return np.asarray(self._stream(stream)["offsets"][:])
+        return self._stream_values(stream, "offsets")
 
     def status(self, stream: str) -> tuple[StreamStatus, ...]:
         """Return what became of a stream in each clip."""
-        return tuple(StreamStatus(int(code)) for code in self._stream(stream)["status"][:])
+        codes = self._stream_values(stream, "status")
+        with refusing_damage(self.path):
+            return tuple(map(_STATUS.__getitem__, codes.tolist()))
+
+    def n_ok(self, stream: str) -> int:
+        """Return how many clips have a stream."""
+        return int(np.count_nonzero(self._stream_values(stream, "status") == StreamStatus.OK))
 
     def read(self, stream: str, index: int) -> FrameFeatures:
         """Return the features of one clip; no frames where its status is not ok.
 
         Raises:
-            InputError: the file has no such stream, or it holds encoded images.
+            InputError: the file has no such stream or clip, the stream holds encoded images, or the file is damaged.
         """
         batch = self.read_batch(stream, [index])
         info = self._opened(stream).info
@@ -242,11 +276,13 @@ class DatasetReader:
             indices: clips, in any order; twice is twice.
 
         Raises:
-            InputError: the file has no such stream, or it holds encoded images.
+            InputError: the file has no such stream or clip, the stream holds encoded images, or the file is damaged.
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
-        batch = opened.read_batch([opened.run_of(int(index)) for index in indices])
+        runs = [self._run_of(stream, opened, index) for index in indices]
+        with refusing_damage(self.path):
+            batch = opened.read_batch(runs)
         if batch.intervals_s is None:
             return batch
         starts_s = np.nan_to_num(self.starts_s[np.asarray(indices, dtype=np.int64)])  # intervals are the recording's
@@ -255,65 +291,49 @@ class DatasetReader:
     @functools.cached_property
     def words_origin(self) -> Mapping[str, Any] | None:
         """Where the words of the clips come from, as JSON values; None: the file has no words."""
-        if "words" not in self._open():
-            return None
-        origin: dict[str, Any] = json.loads(self._item("/words").attrs.get("config", "{}"))
-        return origin
+        with refusing_damage(self.path):
+            if "words" not in self._open():
+                return None
+            origin: dict[str, Any] = json.loads(self._item("/words").attrs.get("config", "{}"))
+            return origin
 
     def words(self, index: int) -> Words:
-        """Return the words of one clip with their times; none where the file has no words."""
+        """Return the words of one clip with their times; none where the file has no words.
+
+        Raises:
+            InputError: the file has no such clip, or it is damaged.
+        """
+        self._check_clip("words", self.n_clip, index)
         if self.words_origin is None:
             return Words(tokens=(), intervals_s=np.empty((0, 2)))
-        start, end = self._item("/words/offsets")[index : index + 2]
-        tokens = tuple(token.decode("utf-8") for token in self._item("/words/token")[start:end])
-        return Words(tokens=tokens, intervals_s=self._word_times_s(index))
+        with refusing_damage(self.path):
+            start, end = self._item("/words/offsets")[index : index + 2]
+            ends = [self._item(f"/words/{name}")[start:end] for name in ("start_s", "end_s")]
+            tokens = tuple(token.decode("utf-8") for token in self._item("/words/token")[start:end])
+            return Words(tokens=tokens, intervals_s=np.stack(ends, axis=1))
 
-    def read_aligned(self, stream: str, index: int) -> AlignedBatch:
-        """Return the mean of a stream's frames inside each word of one clip, see ``read_aligned_batch``."""
-        return self.read_aligned_batch(stream, [index])
-
-    def read_aligned_batch(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
-        """Return the mean of a stream's frames inside each word of several clips; nothing of it is stored.
-
-        A frame is inside a word where its centre is: ``start_s <= times_s < stop_s``. Frames that are not valid do not
-        count; a word without a frame is 0, and ``valid`` says so. Streams that have one frame a word are returned as
-        they are.
+    def read_aligned(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
+        """Return the mean of a stream's frames inside each word of several clips; see ``word_means``.
 
         Args:
-            stream: name of a stream of features with a clock.
+            stream: name of a stream of features whose frames have times, or are words.
             indices: clips, in any order; twice is twice.
 
         Raises:
-            InputError: the file has no such stream or clip, no words, or no time of the stream's frames is known.
+            InputError: the file has no such stream or clip, no words, or the stream has no clock.
         """
-        batch = self.read_batch(stream, indices)
-        clock = self._opened(stream).info.clock
-        if clock == "words":
-            return one_row_a_word(batch)
-        if clock:
-            raise InputError(f"{self.path}: stream {stream!r}: expected frames with times, none is known ({clock=})")
-        if self.words_origin is None:
-            raise InputError(
-                f"{self.path}: expected words, the file has none; make them with mmfeat align or transcribe, and build "
-                "with --transcripts"
-            )
-        starts_s = np.nan_to_num(self.starts_s)
-        return word_means(batch, [self._word_times_s(int(index)) - starts_s[int(index)] for index in indices])
-
-    def _word_times_s(self, index: int) -> Float64Array:
-        """Return start and end of a clip's words on its recording's clock, shape (word, 2)."""
-        start, end = self._item("/words/offsets")[index : index + 2]
-        return np.stack([self._item(f"/words/{name}")[start:end] for name in ("start_s", "end_s")], axis=1)
+        return read_aligned(self, stream, indices)
 
     def read_frames(self, stream: str, index: int) -> EncodedFrames:
         """Return the encoded images of one clip; no frames where its status is not ok.
 
         Raises:
-            InputError: the file has no such stream, or it holds features.
+            InputError: the file has no such stream or clip, the stream holds features, or the file is damaged.
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=True)
-        return opened.read_images(opened.run_of(index))
+        with refusing_damage(self.path):
+            return opened.read_images(self._run_of(stream, opened, index))
 
     def n_byte(self, stream: str) -> int:
         """Return how many bytes the images of a stream take; 0 for features."""
@@ -322,19 +342,24 @@ class DatasetReader:
 
     def events(self) -> tuple[dict[str, Any], ...]:
         """Return the provenance events."""
-        return tuple(json.loads(event) for event in self._texts("/provenance/events"))
+        with refusing_damage(self.path):
+            return tuple(json.loads(event) for event in self._texts("/provenance/events"))
 
     def failures(self) -> tuple[tuple[str, str, str, str], ...]:
         """Return (clip id, stream, code, message) of every stream that could not be read."""
         columns = [self._texts(f"/failures/{name}") for name in ("clip_id", "stage", "code", "message")]
         return tuple(zip(*columns, strict=True))
 
+    def failure_codes(self) -> tuple[tuple[str, str], ...]:
+        """Return (stream, code) of every stream that could not be read."""
+        return tuple(zip(self._texts("/failures/stage"), self._texts("/failures/code"), strict=True))
+
     def _open(self) -> h5py.File:
         if self._file is not None and self._pid == os.getpid():
             return self._file
         with _OPENING:
             if self._file is None or self._pid != os.getpid():
-                self._file, self._streams = _open_file(self.path), {}
+                self._file, self._streams = open_file(self.path), {}
                 self._descriptor = os.open(self.path, READ_ONLY)
                 self._pid = os.getpid()
             return self._file
@@ -343,7 +368,9 @@ class DatasetReader:
         """Return the handles of a stream; looking them up costs more than reading a clip."""
         self._open()  # another process has handles of its own
         if stream not in self._streams:
-            self._streams[stream] = OpenStream.of(self._stream(stream), self.info(stream), self._descriptor)
+            info = self.info(stream)
+            with refusing_damage(self.path):
+                self._streams[stream] = OpenStream.of(self._stream(stream), info, self._descriptor)
         return self._streams[stream]
 
     def _stream(self, name: str) -> h5py.Group:
@@ -356,13 +383,45 @@ class DatasetReader:
         Raises:
             SchemaError: the file has none.
         """
-        try:
-            return self._open()[path]
-        except KeyError as error:
-            raise SchemaError(f"{self.path}: expected {path}; see mmfeat validate {self.path}") from error
+        with refusing_damage(self.path):
+            file = self._open()
+            if path not in file:
+                raise SchemaError(f"{self.path}: expected {path}; see mmfeat validate {self.path}")
+            return file[path]
+
+    def _names(self, path: str) -> tuple[str, ...]:
+        group = self._item(path)
+        with refusing_damage(self.path):
+            return tuple(group)
+
+    def _values(self, path: str) -> npt.NDArray[Any]:
+        dataset = self._item(path)
+        with refusing_damage(self.path):
+            return np.asarray(dataset[:])
+
+    def _stream_values(self, stream: str, column: str) -> npt.NDArray[Any]:
+        self._check_name("stream", stream, self.stream_names)
+        return self._values(f"/streams/{stream}/{column}")
 
     def _texts(self, path: str) -> tuple[str, ...]:
-        return tuple(text.decode("utf-8") for text in self._item(path)[:])
+        encoded = self._encoded(path)
+        with refusing_damage(self.path):
+            return tuple(text.decode("utf-8") for text in encoded)
+
+    def _encoded(self, path: str) -> list[bytes]:
+        dataset = self._item(path)
+        with refusing_damage(self.path):
+            return list(dataset[:].tolist())
+
+    def _run_of(self, stream: str, opened: OpenStream, index: int) -> tuple[int, int]:
+        """Return where the frames of a clip begin and end."""
+        self._check_clip(f"stream {stream!r}", opened.offsets.size - 1, index)
+        return int(opened.offsets[index]), int(opened.offsets[index + 1])
+
+    def _check_clip(self, title: str, n_clip: int, index: int) -> None:
+        if not 0 <= index < n_clip:
+            known = f"a clip from 0 to {n_clip - 1}" if n_clip else "no clip, the file has none"
+            raise InputError(f"{self.path}: {title}: expected {known}, got {index}")
 
     def _check_kind(self, stream: str, opened: OpenStream, *, images: bool) -> None:
         if bool(opened.info.codec) is images:
@@ -373,25 +432,3 @@ class DatasetReader:
     def _check_name(self, kind: str, name: str, known: tuple[str, ...]) -> None:
         if name not in known:
             raise InputError(f"{self.path}: no {kind} {name!r}; known: {', '.join(known) or 'none'}")
-
-
-def _open_file(path: Path) -> h5py.File:
-    if not path.is_file():
-        raise InputError(f"{path}: expected a dataset file, found none; make one with mmfeat build")
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: expected an HDF5 file that can be opened: {error}") from error
-
-
-def _check_header(path: Path, file: h5py.File) -> None:
-    """Refuse foreign files and newer major versions."""
-    if file.attrs.get("format") != FORMAT:
-        raise SchemaError(
-            f"{path}: expected a dataset with the attribute format={FORMAT!r}, got "
-            f"{file.attrs.get('format')!r}; make one with mmfeat build"
-        )
-    stored = str(file.attrs.get("format_version", ""))
-    major = stored.partition(".")[0]
-    if not major.isdigit() or int(major) > int(FORMAT_VERSION.partition(".")[0]):
-        raise SchemaError(f"{path}: expected format version {FORMAT_VERSION} or older, got {stored!r}; update mmfeat")

@@ -108,7 +108,7 @@ def split_dataset(
 @contextmanager
 def _copied(source: Source, output: Path, n_byte: int, track: Track[str]) -> Iterator[h5py.File]:
     """Open a copy of a file for changes by ``n_byte``; it takes the name of the output when the block ends."""
-    folder = PartFolder(output, "")
+    folder = PartFolder(output, None)
     try:
         with source.opened():
             shutil.copy(source.path, folder.path / UNFINISHED)

@@ -1,4 +1,4 @@
-"""The spool of one stream: frames are appended to flat files while clips arrive, then copied once.
+"""The spool of one stream: frames are appended to flat files while clips arrive, then stored once.
 
 The final datasets are contiguous, so their sizes must be known before they are made; flat files hold the frames
 until then, and memory stays bounded whatever the number of clips.
@@ -7,6 +7,7 @@ until then, and memory stays bounded whatever the number of clips.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,62 +15,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from mmfeat.dataset.flat_file import Compression, FlatFile
 from mmfeat.errors import SchemaError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import FrameFeatures, StreamInfo, StreamStatus
-
-_ROWS_PER_COPY = 65_536
-_BYTES_PER_COPY = 1 << 22
-
-
-class FlatFile:
-    """One column on its way to the dataset file.
-
-    Args:
-        path: the flat file; made where there is none.
-        dtype: of its values.
-        n_row: rows that an interrupted run committed; what lies behind them is cut off.
-        width: values in a row; None for a column of single values.
-    """
-
-    def __init__(self, path: Path, dtype: Any, n_row: int, width: int | None = None) -> None:
-        self.dtype: np.dtype[Any] = np.dtype(dtype)
-        self._n_row = n_row
-        self._row_shape = () if width is None else (width,)
-        self._row_bytes = self.dtype.itemsize * (1 if width is None else width)
-        n_byte = n_row * self._row_bytes
-        path.touch()
-        if path.stat().st_size < n_byte:  # only a power cut writes the journal before the frames
-            raise SchemaError(f"{path}: expected {n_byte} bytes from the interrupted run, got fewer; run it again")
-        self._handle = path.open("r+b")
-        self._handle.truncate(n_byte)
-        self._handle.seek(0, 2)
-
-    def append(self, rows: Any) -> None:
-        """Add rows; they are handed to the operating system at once."""
-        values = np.ascontiguousarray(rows, dtype=self.dtype)
-        self._handle.write(values.tobytes())
-        self._handle.flush()
-        self._n_row += len(values)
-
-    def store(self, group: h5py.Group, name: str) -> None:
-        """Copy the column into a contiguous dataset of ``group``."""
-        dataset = group.create_dataset(name, shape=(self._n_row, *self._row_shape), dtype=self.dtype)
-        start = 0
-        for block in self.blocks():
-            dataset[start : start + len(block)] = block
-            start += len(block)
-
-    def blocks(self) -> Iterator[np.ndarray[Any, Any]]:
-        """Yield the column in blocks of rows, from the start."""
-        self._handle.seek(0)
-        n_row = _ROWS_PER_COPY if self._row_shape else max(_ROWS_PER_COPY, _BYTES_PER_COPY // self._row_bytes)
-        while block := self._handle.read(self._row_bytes * n_row):
-            yield np.frombuffer(block, dtype=self.dtype).reshape(-1, *self._row_shape)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._handle.close()
 
 
 class Spool(ABC):
@@ -83,8 +32,8 @@ class Spool(ABC):
 
     def __init__(self, info: StreamInfo, folder: Path, rows: Iterable[tuple[int, StreamStatus]] = ()) -> None:
         self.info = info
-        self.offsets: list[int] = [0]
-        self.status: list[StreamStatus] = []
+        self.offsets = array("q", [0])
+        self.status = array("B")
         for n_frame, status in rows:
             self.offsets.append(self.offsets[-1] + n_frame)
             self.status.append(status)
@@ -96,23 +45,34 @@ class Spool(ABC):
             self.close()
             raise
 
-    def append(self, frames: FrameFeatures | EncodedFrames | None, status: StreamStatus) -> None:
-        """Add the next clip: its frames, or none with the reason."""
+    def append(self, frames: FrameFeatures | EncodedFrames | None, status: StreamStatus) -> int:
+        """Add the next clip: its frames, or none with the reason; return how many bytes they have."""
         rows = {} if frames is None else self._rows(frames)
-        for column, values in rows.items():
-            self._files[column].append(values)
+        n_byte = sum(self._files[column].append(values) for column, values in rows.items())
         self.status.append(status)
         self.offsets.append(self.offsets[-1] + (0 if frames is None else frames.n_frame))
+        return n_byte
+
+    def flush(self) -> None:
+        """Hand all frames to the operating system."""
+        for file in self._files.values():
+            file.flush()
+
+    @property
+    def columns(self) -> dict[str, FlatFile]:
+        """The flat files that become datasets as they are."""
+        return self._files
 
     @property
     def n_frame_of_last(self) -> int:
         """Frames of the clip that was added last."""
         return self.offsets[-1] - self.offsets[-2]
 
-    def store(self, group: h5py.Group) -> None:
-        """Copy the frames into contiguous datasets of ``group``."""
-        for column, file in self._files.items():
-            file.store(group, column)
+    def store(self, group: h5py.Group, compression: Compression = "none") -> None:
+        """Copy the frames into datasets of ``group``, but for those that have their place there."""
+        for column, file in self.columns.items():
+            if column not in group:
+                file.store(group, column, compression)
         group["offsets"] = np.asarray(self.offsets, dtype=np.int64)
 
     def close(self) -> None:

@@ -24,9 +24,10 @@ MF020     log_f0 is 0 where a frame is not voiced
 MF021     offsets of encoded frames start at 0, always increase and end at the number of bytes
 MF022     the codec of encoded frames is known, their height and width are above 0
 MF023     every encoded frame is a whole file of its codec and has the stated size
+MF024     all values are in the file itself and can be decoded
 ========  ==========================================================================
 
-Level ``structure`` reads the tables (MF001 to MF010, MF012, MF013, MF015, MF016, MF018, MF021, MF022); level
+Level ``structure`` reads the tables (MF001 to MF010, MF012, MF013, MF015, MF016, MF018, MF021, MF022, MF024); level
 ``content`` also reads every frame (MF011, MF014, MF017, MF019, MF020, MF023).
 """
 
@@ -40,6 +41,7 @@ import h5py
 
 from mmfeat.dataset.check_content import content_findings
 from mmfeat.dataset.check_structure import structure_findings
+from mmfeat.dataset.damage import DAMAGE, in_a_line
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION
 from mmfeat.errors import InputError
@@ -83,14 +85,15 @@ def validate(path: Path | str, *, level: Level = "structure") -> ValidationRepor
     try:
         with h5py.File(path, "r") as file:
             findings = _findings(file, level)
-    except (OSError, KeyError, RuntimeError, ValueError) as error:  # all of these are h5py's words for damage
-        findings = [Finding(rule="MF001", where="/", message=f"expected an HDF5 file that can be read: {error}")]
+    except DAMAGE as error:
+        message = f"expected an HDF5 file that can be read: {in_a_line(error)}"
+        findings = [Finding(rule="MF001", where="/", message=message)]
     return ValidationReport(path=path, level=level, findings=tuple(findings))
 
 
 def _findings(file: h5py.File, level: Level) -> list[Finding]:
     stored_format = file.attrs.get("format")
-    if stored_format != FORMAT:
+    if not isinstance(stored_format, str) or stored_format != FORMAT:
         return [Finding(rule="MF001", where="/", message=f"expected format={FORMAT!r}, got {stored_format!r}")]
     stored = str(file.attrs.get("format_version", ""))
     if stored.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from mmfeat.dataset.spool import FlatFile
+from mmfeat.dataset.flat_file import FlatFile
+from mmfeat.errors import SchemaError
 from mmfeat.types import Words
 
 _WORDS_PER_COPY = 65_536
@@ -23,23 +25,37 @@ class WordSpool:
     Args:
         folder: where the flat files are kept until ``store``.
         origin: where the words come from, as JSON values.
+        counts: number of words of each clip that an interrupted run committed; what lies behind them is cut off.
     """
 
-    def __init__(self, folder: Path, origin: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, origin: Mapping[str, Any], counts: Iterable[int] = ()) -> None:
         self._origin = origin
-        self._offsets = [0]
-        self._bytes = FlatFile(folder / "words.bytes", np.uint8, 0)
-        self._sizes = FlatFile(folder / "words.sizes", np.int64, 0)
-        self._intervals = FlatFile(folder / "words.intervals_s", np.float64, 0, 2)
+        self._offsets = array("q", accumulate(counts, initial=0))
+        self._files: list[FlatFile] = []
+        try:
+            self._sizes = self._open(folder / "words.sizes", np.int64, self._offsets[-1])
+            # The journal counts words; how many bytes they have stands in the file of their sizes alone.
+            n_byte = sum(int(block.sum()) for block in self._sizes.blocks())
+            self._bytes = self._open(folder / "words.bytes", np.uint8, n_byte)
+            self._intervals = self._open(folder / "words.intervals_s", np.float64, self._offsets[-1], 2)
+        except SchemaError:
+            self.close()
+            raise
 
-    def append(self, words: Words | None) -> None:
-        """Add the words of the next clip, None where it has none."""
+    def append(self, words: Words | None) -> int:
+        """Add the words of the next clip, None where it has none; return how many bytes they have."""
         tokens = [] if words is None else [token.encode("utf-8") for token in words.tokens]
         self._offsets.append(self._offsets[-1] + len(tokens))
-        if words is not None:
-            self._bytes.append(np.frombuffer(b"".join(tokens), dtype=np.uint8))
-            self._sizes.append([len(token) for token in tokens])
-            self._intervals.append(words.intervals_s)
+        if words is None:
+            return 0
+        n_byte = self._bytes.append(np.frombuffer(b"".join(tokens), dtype=np.uint8))
+        n_byte += self._sizes.append([len(token) for token in tokens])
+        return n_byte + self._intervals.append(words.intervals_s)
+
+    def flush(self) -> None:
+        """Hand all words to the operating system."""
+        for file in self._files:
+            file.flush()
 
     def store(self, group: h5py.Group) -> None:
         """Copy the words into datasets of ``group``."""
@@ -55,8 +71,12 @@ class WordSpool:
 
     def close(self) -> None:
         """Close the flat files."""
-        for file in (self._bytes, self._sizes, self._intervals):
+        for file in self._files:
             file.close()
+
+    def _open(self, path: Path, dtype: Any, n_row: int, width: int | None = None) -> FlatFile:
+        self._files.append(FlatFile(path, dtype, n_row, width))
+        return self._files[-1]
 
     def _tokens(self) -> Iterator[tuple[int, list[bytes]]]:
         """Yield (number of the first word, words) in blocks."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -15,15 +17,23 @@ import h5py
 import numpy as np
 
 from mmfeat.config import config_sha256
-from mmfeat.dataset.disjoint import is_disjoint
-from mmfeat.dataset.finish import check_output, unfinished_file
+from mmfeat.dataset.clip_table import ClipTable, LabelInfo, put_texts
+from mmfeat.dataset.content_hash import content_sha256
+from mmfeat.dataset.finish import UNFINISHED, check_output, put_in_place, reserve_space
+from mmfeat.dataset.flat_file import Compression, FlatFile
 from mmfeat.dataset.image_spool import open_spool
+from mmfeat.dataset.in_place import LIBVER, fill_room, leave_room
 from mmfeat.dataset.part import PartFolder
-from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, rule_for, schema_text, storage_type
+from mmfeat.dataset.put import put
+from mmfeat.dataset.schema import FORMAT, FORMAT_VERSION, schema_text
 from mmfeat.dataset.spool import Spool
 from mmfeat.dataset.word_spool import WordSpool
-from mmfeat.errors import MmfeatError, SchemaError
-from mmfeat.types import ClipEntry, ClipFeatures, Split, StreamFailure, StreamInfo, StreamStatus
+from mmfeat.errors import MmfeatError, SchemaError, StorageError
+from mmfeat.types import ClipEntry, ClipFeatures, StreamFailure, StreamInfo, StreamStatus
+
+_MOST_WAITING_BYTES = 1 << 20
+_LONGEST_WAIT_S = 0.1
+_BYTES_PER_CLIP, _BYTES_OF_HEADS = 512, 1 << 20  # generous: what HDF5 adds to texts, and to groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,26 +46,12 @@ class DatasetInfo:
     citation: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelInfo:
-    """What one label is.
-
-    ``value_range`` is the lowest and highest possible value; ``class_names`` are the names of the classes 0, 1, ….
-    """
-
-    name: str
-    problem: str = "regression"
-    value_range: tuple[float, float] | None = None
-    convention: str = ""
-    source: str = ""
-    class_names: tuple[str, ...] = ()
-
-
 class DatasetWriter:
     """Writes a dataset file; a context manager.
 
     Frames are spooled to ``NAME.part/`` and assembled at the end; then the finished file is flushed to disk and
     renamed. At any kill the finished file is either absent or whole. Two writers of one file exclude each other.
+    Memory does not grow with the frames, and by some hundred bytes a clip.
 
     Args:
         path: the file to make.
@@ -64,9 +60,12 @@ class DatasetWriter:
         labels: the labels that clips may have.
         schemes: names of the split schemes.
         words: where the words of the clips come from, as JSON values; None: no words.
+        compression: of features; ``gzip`` makes smaller files whose single clips are read many times slower.
         overwrite: replace an existing file.
-        fingerprint: of everything that decides the content; where it is given, an interrupted run is continued by the
-            next one with the same fingerprint (see ``restore``).
+        fingerprint: of everything that decides the content of all clips, part by part; where it is given, an
+            interrupted run is continued by the next one with the same fingerprint (see ``restore``).
+        keep: of the records of the clips that an interrupted run committed, in their order, whether a clip is still the
+            same; it and those behind it are dropped where not.
 
     Raises:
         OutputExistsError: the file exists and ``overwrite`` is false.
@@ -82,30 +81,33 @@ class DatasetWriter:
         labels: Sequence[LabelInfo] = (),
         schemes: Sequence[str] = (),
         words: Mapping[str, Any] | None = None,
+        compression: Compression = "none",
         overwrite: bool = False,
-        fingerprint: str = "",
+        fingerprint: Mapping[str, str] | None = None,
+        keep: Callable[[Mapping[str, Any]], bool] = lambda _record: True,
     ) -> None:
         check_output(path, overwrite=overwrite)
         self.path = path
         self._info = info
-        self._labels = tuple(labels)
-        self._schemes = tuple(schemes)
+        self._compression: Compression = compression
         self._events: list[str] = []
-        self._clips: list[ClipFeatures] = []
-        self._known_ids: set[str] = set()
         self._spools: dict[str, Spool] = {}
         self._words: WordSpool | None = None
-        self._part = PartFolder(path, fingerprint)
+        self._records: list[dict[str, Any]] = []
+        self._n_waiting_byte, self._flushed_s = 0, time.monotonic()
+        self._part = PartFolder(path, fingerprint, keep)
         try:
+            self._table = ClipTable(self._part.path, labels, schemes)
             for stream in streams:
-                rows = _committed_rows(self._part.records, stream.name)
+                rows = _committed_rows(self._part.records(), stream.name)
                 self._spools[stream.name] = open_spool(stream, self._part.path, rows)
-        except SchemaError:
+            if words is not None:
+                counts = (int(record["n_word"]) for record in self._part.records())
+                self._words = WordSpool(self._part.path, words, counts)
+        except BaseException as error:
             self._close_spools()
-            self._part.close(discard=True)
+            self._part.close(discard=isinstance(error, SchemaError))
             raise
-        if words is not None:
-            self._words = WordSpool(self._part.path, words)
 
     def __enter__(self) -> Self:
         return self
@@ -116,35 +118,46 @@ class DatasetWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # An error of the project will come again; whatever else stopped us, the next run goes on from here.
+        refused = error_type is not None and issubclass(error_type, MmfeatError) and error_type is not StorageError
         finished = False
         try:
             if error_type is None:
-                self._finish()
+                with self._storing():
+                    self._flush()
+                    self._finish()
                 finished = True
+            elif self._part.keeps and not refused:
+                with suppress(OSError):
+                    self._flush()
         finally:
             self._close_spools()
-            # An error of the project will come again; whatever else stopped us, the next run goes on from here.
-            refused = error_type is not None and issubclass(error_type, MmfeatError)
             self._part.close(discard=finished or refused or not self._part.keeps)
 
-    def restore(self, entries: Sequence[ClipEntry]) -> list[ClipFeatures]:
-        """Return the clips that an interrupted run has committed, without their frames; they need not be written again.
+    @property
+    def restart_reason(self) -> str:
+        """Why the work of an interrupted run is of no use; empty where there was none or it is continued."""
+        return self._part.restart_reason
+
+    def restore(self, entries: Sequence[ClipEntry]) -> int:
+        """Return how many clips an interrupted run has committed; they need not be written again.
 
         Args:
             entries: the clips of the build, in the order in which they are written.
         """
-        for entry, record in zip(entries, self._part.records, strict=False):
-            self._remember(_committed_clip(entry, record))
-        return list(self._clips)
+        for entry, record in zip(entries, self._part.records(), strict=False):
+            self._table.append(_committed_clip(entry, record))
+        return len(self._table)
 
     def write(self, clip: ClipFeatures) -> None:
-        """Add one clip; its frames go to disk at once.
+        """Add one clip; it goes to disk at once, or with the next ones where they come fast.
 
         Raises:
             SchemaError: the clip id is empty or was written before, or a stream is unknown.
+            StorageError: the disk is full; what was written stays.
         """
         clip_id = clip.entry.clip_id
-        if not clip_id or clip_id in self._known_ids:
+        if not clip_id or clip_id in self._table:
             raise SchemaError(f"clip id {clip_id!r}: expected a new id that is not empty")
         unknown = sorted(set(clip.streams) - set(self._spools))
         if unknown:
@@ -153,34 +166,43 @@ class DatasetWriter:
         for name, spool in self._spools.items():
             features = clip.streams.get(name)
             absent = reasons.get(name, StreamStatus.NOT_REQUESTED)
-            spool.append(features, absent if features is None else StreamStatus.OK)
+            self._n_waiting_byte += spool.append(features, absent if features is None else StreamStatus.OK)
+        n_word = 0 if clip.words is None else len(clip.words.tokens)
         if self._words is not None:
-            self._words.append(clip.words)
-        self._remember(clip)
-        self._part.commit(
-            {
-                "clip_id": clip_id,
-                "streams": {name: (spool.n_frame_of_last, spool.status[-1]) for name, spool in self._spools.items()},
-                "failures": [(failure.stream, failure.status.name, failure.message) for failure in clip.failures],
-                "duration_s": None if math.isnan(clip.duration_s) else clip.duration_s,
-                "source_sha256": clip.source_sha256,
-                "notes": clip.notes,
-            }
-        )
+            self._n_waiting_byte += self._words.append(clip.words)
+        with self._storing():
+            self._table.append(clip)
+            self._records.append(_record(clip, self._spools, n_word))
+            if self._n_waiting_byte >= _MOST_WAITING_BYTES or time.monotonic() - self._flushed_s >= _LONGEST_WAIT_S:
+                self._flush()
 
-    def _remember(self, clip: ClipFeatures) -> None:
-        self._known_ids.add(clip.entry.clip_id)
-        self._clips.append(replace(clip, streams={}, words=None))
+    def _flush(self) -> None:
+        """Commit what waits: frames first, then the lines of the journal."""
+        for spool in (*self._spools.values(), self._words):
+            if spool is not None:
+                spool.flush()
+        records, self._records = self._records, []  # emptied first: no line is written twice, whatever interrupts
+        self._part.commit(records)
+        self._n_waiting_byte, self._flushed_s = 0, time.monotonic()
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Say what to do where the disk is full."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # h5py's closing raises both
+            reason = getattr(error, "strerror", None) or error
+            raise StorageError(f"{self.path}: could not write: {reason}; make space and run it again") from error
 
     @property
     def failures(self) -> tuple[tuple[str, StreamFailure], ...]:
         """(Clip id, failure) of every stream that could not be read, so far."""
-        return tuple((clip.entry.clip_id, failure) for clip in self._clips for failure in clip.failures)
+        return tuple(self._table.failures)
 
     @property
     def notes(self) -> tuple[tuple[str, str], ...]:
         """(Clip id, sentence) of everything that a person should know of streams that were read, so far."""
-        return tuple((clip.entry.clip_id, note) for clip in self._clips for note in clip.notes)
+        return tuple(self._table.notes)
 
     @property
     def n_ok(self) -> dict[str, int]:
@@ -192,28 +214,51 @@ class DatasetWriter:
         self._events.append(json.dumps(event, sort_keys=True))
 
     def _close_spools(self) -> None:
-        for spool in self._spools.values():
-            spool.close()
-        if self._words is not None:
-            self._words.close()
+        for item in (*self._spools.values(), self._words, getattr(self, "_table", None)):
+            if item is not None:
+                item.close()
 
     def _finish(self) -> None:
-        """Assemble the file in the part folder."""
-        with unfinished_file(self._part.path, self.path) as file:
+        """Assemble the file in the part folder, flush it to disk and rename it."""
+        put_in_place(self._assemble(), self.path)
+
+    def _assemble(self) -> Path:
+        """Return the finished file in the part folder."""
+        unfinished = self._part.path / UNFINISHED
+        columns = dict(self._columns())
+        largest = max(columns, key=lambda path: columns[path].n_byte, default="") if self._compression == "none" else ""
+        in_place = leave_room(unfinished, largest, columns.get(largest))
+        n_in_place = columns[largest].n_byte if in_place else 0
+        reserve_space(unfinished, self._largest_size() - n_in_place, start=n_in_place)
+        known = {path: file.sha256() for path, file in columns.items()}
+        with h5py.File(unfinished, "a", libver=LIBVER) as file:
             self._store_root(file)
-            self._store_clips(file)
-            self._store_labels(file)
-            self._store_splits(file)
+            self._table.store(file)
             for name, spool in self._spools.items():
                 self._store_stream(file, name, spool)
             if self._words is not None:
                 self._words.store(file.create_group("words"))
-            self._store_failures(file)
-            self._put(file, "/provenance/events", self._events)
+            put_texts(file, "/provenance/events", iter(self._events), len(self._events))
+            file.attrs["content_sha256"] = content_sha256(file, known=known)
+        if in_place:
+            fill_room(unfinished, columns[largest])
+            unfinished = columns[largest].path
+        return unfinished
+
+    def _largest_size(self) -> int:
+        """Return how many bytes the file has at most."""
+        n_byte = sum(path.stat().st_size for path in self._part.path.iterdir())
+        return n_byte + len(self._table) * _BYTES_PER_CLIP + _BYTES_OF_HEADS
+
+    def _columns(self) -> Iterator[tuple[str, FlatFile]]:
+        """Yield path and content of every dataset that grows in a flat file."""
+        for name, spool in self._spools.items():
+            for column, file in spool.columns.items():
+                yield f"/streams/{name}/{column}", file
 
     def _store_root(self, file: h5py.File) -> None:
         for group in ("labels", "splits", "streams"):
-            file.create_group(group)
+            file.require_group(group)
         file.attrs["format"] = FORMAT
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["created_by"] = f"mmfeat {version('mmfeat')}"
@@ -222,51 +267,13 @@ class DatasetWriter:
             if text := getattr(self._info, name):
                 file.attrs[name] = text
 
-    def _store_clips(self, file: h5py.File) -> None:
-        entries = self._entries
-        self._put(file, "/clips/id", [entry.clip_id for entry in entries])
-        self._put(file, "/clips/recording_id", [entry.recording_id or entry.clip_id for entry in entries])
-        self._put(file, "/clips/speaker_id", [entry.speaker_id for entry in entries])
-        self._put(file, "/clips/position", [entry.position for entry in entries])
-        self._put(file, "/clips/text", [entry.text for entry in entries])
-        self._put(file, "/clips/duration_s", [clip.duration_s for clip in self._clips])
-        for name in ("start_s", "end_s"):
-            places = [getattr(entry, name) for entry in entries]
-            if not np.isnan(places).all():
-                self._put(file, f"/clips/{name}", places)
-        sources = [entry.audio or entry.video for entry in entries]
-        self._put(file, "/clips/source", [source.name if source else "" for source in sources])
-        self._put(file, "/clips/source_sha256", [clip.source_sha256 for clip in self._clips])
-
-    def _store_labels(self, file: h5py.File) -> None:
-        for label in self._labels:
-            path = f"/labels/{label.name}"
-            self._put(file, f"{path}/values", [entry.labels.get(label.name, 0.0) for entry in self._entries])
-            self._put(file, f"{path}/present", [label.name in entry.labels for entry in self._entries])
-            attributes = file[path].attrs
-            attributes["problem"] = label.problem
-            for name in ("convention", "source"):
-                if text := getattr(label, name):
-                    attributes[name] = text
-            if label.value_range is not None:
-                attributes["range"] = np.asarray(label.value_range, dtype=np.float64)
-            if label.class_names:
-                attributes["class_names"] = list(label.class_names)
-
-    def _store_splits(self, file: h5py.File) -> None:
-        for scheme in self._schemes:
-            parts = [entry.splits.get(scheme, Split.NONE) for entry in self._entries]
-            self._put(file, f"/splits/{scheme}", parts)
-            recordings = (entry.recording_id or entry.clip_id for entry in self._entries)
-            file[f"/splits/{scheme}"].attrs["recording_disjoint"] = is_disjoint(recordings, parts)
-
     def _store_stream(self, file: h5py.File, name: str, spool: Spool) -> None:
         path = f"/streams/{name}"
-        spool.store(file.require_group(path))
-        self._put(file, f"{path}/status", spool.status)
+        spool.store(file.require_group(path), self._compression)
+        put(file, f"{path}/status", np.asarray(spool.status))
         if not spool.info.codec:
-            self._put(file, f"{path}/feature_names", spool.info.feature_names)
-            self._put(file, f"{path}/feature_units", spool.info.feature_units)
+            put(file, f"{path}/feature_names", spool.info.feature_names)
+            put(file, f"{path}/feature_units", spool.info.feature_units)
         attributes = file[path].attrs
         for key in ("extractor", "extractor_version", "preset"):
             attributes[key] = getattr(spool.info, key)
@@ -282,24 +289,19 @@ class DatasetWriter:
             attributes["codec"] = spool.info.codec
             attributes["height"], attributes["width"] = np.int64(spool.info.height), np.int64(spool.info.width)
 
-    def _store_failures(self, file: h5py.File) -> None:
-        def by_stream(clip: ClipFeatures) -> list[StreamFailure]:
-            return sorted(clip.failures, key=lambda failure: failure.stream)
 
-        rows = [(clip.entry.clip_id, failure) for clip in self._clips for failure in by_stream(clip)]
-        self._put(file, "/failures/clip_id", [clip_id for clip_id, _ in rows])
-        self._put(file, "/failures/stage", [failure.stream for _, failure in rows])
-        self._put(file, "/failures/code", [failure.status.name.lower() for _, failure in rows])
-        self._put(file, "/failures/message", [failure.message for _, failure in rows])
-
-    @property
-    def _entries(self) -> list[ClipEntry]:
-        return [clip.entry for clip in self._clips]
-
-    def _put(self, file: h5py.File, path: str, values: Sequence[Any]) -> None:
-        """Store a column with the type that the specification gives it."""
-        dtype = storage_type(rule_for(path))
-        file.create_dataset(path, data=values, shape=(len(values),), dtype=dtype)
+def _record(clip: ClipFeatures, spools: Mapping[str, Spool], n_word: int) -> dict[str, Any]:
+    """Return the line of a clip in the journal."""
+    return {
+        "clip_id": clip.entry.clip_id,
+        "streams": {name: (spool.n_frame_of_last, spool.status[-1]) for name, spool in spools.items()},
+        "n_word": n_word,
+        "failures": [(failure.stream, failure.status.name, failure.message) for failure in clip.failures],
+        "duration_s": None if math.isnan(clip.duration_s) else clip.duration_s,
+        "source_sha256": clip.source_sha256,
+        "stamps": clip.stamps,
+        "notes": clip.notes,
+    }
 
 
 def _committed_clip(entry: ClipEntry, record: Mapping[str, Any]) -> ClipFeatures:
@@ -317,7 +319,8 @@ def _committed_clip(entry: ClipEntry, record: Mapping[str, Any]) -> ClipFeatures
     )
 
 
-def _committed_rows(records: Sequence[Mapping[str, Any]], stream: str) -> list[tuple[int, StreamStatus]]:
-    """Return (frames, status) of one stream in each clip of a journal."""
-    rows = [record["streams"][stream] for record in records]
-    return [(int(n_frame), StreamStatus(status)) for n_frame, status in rows]
+def _committed_rows(records: Iterable[Mapping[str, Any]], stream: str) -> Iterator[tuple[int, StreamStatus]]:
+    """Yield (frames, status) of one stream in each clip of a journal."""
+    for record in records:
+        n_frame, status = record["streams"][stream]
+        yield int(n_frame), StreamStatus(status)

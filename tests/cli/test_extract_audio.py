@@ -207,6 +207,7 @@ def test_the_report_is_json_for_machines(recordings, tmp_path, out):
         "n_clip": 5,
         "n_ok": {"audio": 4},
         "n_continued": 0,
+        "n_kept": 0,
         "notes": [],
         "failures": [
             {

@@ -345,8 +345,14 @@ def test_an_interrupted_build_ends_with_130_and_leaves_no_file(corpus, out, monk
     assert not out.exists()
 
 
+STOPS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+
+
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
-def test_ctrl_c_in_the_middle_of_a_build_ends_with_130_and_the_next_one_goes_on(corpus, out, manifest, n_jobs):
+@pytest.mark.parametrize(("number", "code", "last_line"), STOPS)
+def test_a_signal_in_the_middle_of_a_build_ends_it_and_the_next_one_goes_on(
+    corpus, out, manifest, n_jobs, number, code, last_line
+):
     path = manifest("clip_id,audio", *(f"{i},{corpus.parent}/0.wav" for i in range(1000)))
     # A shell may start its children deaf to Ctrl-C, hence the handler.
     program = (
@@ -355,15 +361,15 @@ def test_ctrl_c_in_the_middle_of_a_build_ends_with_130_and_the_next_one_goes_on(
     )
     command = [sys.executable, "-c", program, "build", path, "--out", out, "-j", n_jobs]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    values = out.with_name("out.h5.part") / "audio.values"  # grows when clips have arrived
-    while process.poll() is None and not (values.exists() and values.stat().st_size):
+    journal = out.with_name("out.h5.part") / "journal.jsonl"  # grows when clips have arrived
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size):
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stdout) == (130, "")
-    assert stderr.strip().splitlines()[-1] == "interrupted"
+    assert (process.returncode, stdout) == (code, "")
+    assert stderr.strip().splitlines()[-1] == last_line
     assert sorted(left.name for left in out.parent.iterdir()) == ["clips.csv", "out.h5.part"]
-    n_done = len((out.with_name("out.h5.part") / "journal.jsonl").read_text().splitlines())
+    n_done = len(journal.read_text().splitlines())
     assert 0 < n_done < 1000
     result = mmfeat_command("build", path, "--out", out)
     assert result.stdout == f"{out}: 1000 clips (audio 1000), {n_done} of them from an interrupted run\n"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,11 +22,12 @@ from mmfeat import (
     InputError,
     PitchConfig,
     SchemaError,
+    StorageError,
     build_dataset,
     resolve_build_config,
     validate,
 )
-from mmfeat.testing import tone
+from mmfeat.testing import tone, write_openface_csv
 
 N_CLIP = 60
 PROGRAM = """
@@ -145,7 +147,7 @@ def test_a_build_that_had_only_to_be_assembled_is_assembled(entries, config, who
 
     with monkeypatch.context() as patch:
         patch.setattr("mmfeat.dataset.writer.DatasetWriter._finish", fail)
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(StorageError, match=r"a.h5: could not write: disk full; make space and run it again"):
             build_dataset(entries, out, config)
     (out.with_name("a.h5.part") / "dataset.h5").write_bytes(b"half a file")
     assert build_dataset(entries, out, config, n_jobs=2).n_continued == N_CLIP
@@ -183,36 +185,103 @@ def other_engine(entries, config, _monkeypatch):
     return entries, BuildConfig(audio=config.audio, engine="librosa")
 
 
-def another_clip(entries, config, _monkeypatch):
-    return [*entries, ClipEntry(clip_id="more", text="Words.")], config
-
-
 def another_version(entries, config, monkeypatch):
     version = mmfeat.build.version
     monkeypatch.setattr("mmfeat.build.version", lambda name: "9.9" if name == "numpy" else version(name))
     return entries, config
 
 
-@pytest.mark.parametrize("change", [other_settings, other_engine, another_clip, another_version])
-def test_another_build_starts_anew(entries, config, out, monkeypatch, change):
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(other_settings, "settings"), (other_engine, "settings"), (another_version, "versions")],
+)
+def test_another_build_starts_anew_and_says_why(entries, config, out, monkeypatch, change, reason):
     stop_after(5, entries, out, config)
     others, other_config = change(entries, config, monkeypatch)
     report = build_dataset(others, out, other_config)
     assert (report.n_continued, report.n_clip) == (0, len(others))
+    assert report.notes == (f"{out}: an interrupted build was begun anew: other {reason}",)
     build_dataset(others, out.with_name("b.h5"), other_config)
     assert content(out) == content(out.with_name("b.h5"))
 
 
-def test_a_source_that_changed_starts_the_build_anew(tmp_path, config):
-    soundfile.write(tmp_path / "0.wav", tone(100.0, duration_s=0.5).samples, 16_000)
-    soundfile.write(tmp_path / "1.wav", tone(200.0, duration_s=0.5).samples, 16_000)
-    clips = [ClipEntry(clip_id=name, audio=tmp_path / f"{name}.wav") for name in "01"]
-    stop_after(1, clips, tmp_path / "a.h5", config)
-    soundfile.write(tmp_path / "0.wav", tone(300.0, duration_s=0.5).samples, 16_000)  # as long as before
-    assert build_dataset(clips, tmp_path / "a.h5", config).n_continued == 0
-    with DatasetReader(tmp_path / "a.h5") as reader:
-        rates = [np.median(reader.read("audio", index).values) for index in (0, 1)]
-    assert rates == pytest.approx([600 / 16_000, 400 / 16_000], rel=0.02)  # two crossings a period
+def test_a_clip_that_was_added_behind_the_others_keeps_their_work(entries, config, out):
+    stop_after(5, entries, out, config)
+    others = [*entries, ClipEntry(clip_id="more", text="Words.")]
+    assert build_dataset(others, out, config).n_continued == 5
+    build_dataset(others, out.with_name("b.h5"), config)
+    assert content(out) == content(out.with_name("b.h5"))
+
+
+def test_texts_and_labels_that_changed_are_taken_without_reading_a_file_again(entries, config, out):
+    stop_after(5, entries, out, config)
+    others = [replace(entry, text="New words.", labels={"joy": 1.0}) for entry in entries]
+    report = build_dataset(others, out, config)
+    assert (report.n_continued, report.notes) == (5, ())
+    build_dataset(others, out.with_name("b.h5"), config)
+    assert content(out) == content(out.with_name("b.h5"))
+
+
+def test_clips_in_another_order_are_extracted_from_the_first_other_one_on(entries, config, out):
+    stop_after(5, entries, out, config)
+    others = [*entries[:3], entries[4], entries[3], *entries[5:]]
+    report = build_dataset(others, out, config)
+    note = f"{out}: an interrupted build was continued after 3 clips only: the clips are others from '03' on"
+    assert (report.n_continued, report.notes) == (3, (note,))
+    build_dataset(others, out.with_name("b.h5"), config)
+    assert content(out) == content(out.with_name("b.h5"))
+
+
+@pytest.fixture
+def tones(tmp_path):
+    """Return four clips that a test may change."""
+    clips = []
+    for name in "0123":
+        soundfile.write(tmp_path / f"{name}.wav", tone(100.0 * (1 + int(name)), duration_s=0.5).samples, 16_000)
+        clips.append(ClipEntry(clip_id=name, audio=tmp_path / f"{name}.wav"))
+    return clips
+
+
+def crossing_rates(path):
+    with DatasetReader(path) as reader:
+        return [float(np.median(reader.read("audio", index).values)) for index in range(reader.n_clip)]
+
+
+def test_a_source_that_changed_is_read_again_with_those_behind_it(tones, tmp_path, config):
+    stop_after(3, tones, tmp_path / "a.h5", config)
+    soundfile.write(tones[1].audio, tone(800.0, duration_s=0.5).samples, 16_000)  # as long as before
+    report = build_dataset(tones, tmp_path / "a.h5", config)
+    note = f"{tmp_path}/a.h5: an interrupted build was continued after 1 clips only: {tones[1].audio} has changed"
+    assert (report.n_continued, report.notes) == (1, (note,))
+    expected = [2 * f0_hz / 16_000 for f0_hz in (100, 800, 300, 400)]  # two crossings a period
+    assert crossing_rates(tmp_path / "a.h5") == pytest.approx(expected, rel=0.1)  # the tones are a third apart
+
+
+def test_a_source_that_was_only_touched_is_not_read_again(tones, tmp_path, config):
+    stop_after(3, tones, tmp_path / "a.h5", config)
+    for clip in tones:
+        os.utime(clip.audio, ns=(1, 1))
+    report = build_dataset(tones, tmp_path / "a.h5", config)
+    assert (report.n_continued, report.notes) == (3, ())
+
+
+def test_a_source_that_was_missing_and_is_there_now_is_read(tones, tmp_path, config):
+    content_of_1 = tones[1].audio.read_bytes()
+    tones[1].audio.unlink()
+    stop_after(3, tones, tmp_path / "a.h5", config)
+    tones[1].audio.write_bytes(content_of_1)
+    report = build_dataset(tones, tmp_path / "a.h5", config)
+    assert (report.n_continued, report.failures) == (1, ())
+
+
+def test_an_openface_file_that_changed_is_read_again(tmp_path):
+    for name in "01":
+        write_openface_csv(tmp_path / f"{name}.csv")
+    clips = [ClipEntry(clip_id=name, openface=tmp_path / f"{name}.csv") for name in "01"]
+    stop_after(1, clips, tmp_path / "a.h5", BuildConfig())
+    text = clips[0].openface.read_text()
+    clips[0].openface.write_text(text.replace("0.001", "0.009"))
+    assert build_dataset(clips, tmp_path / "a.h5").n_continued == 0
 
 
 def test_a_second_writer_of_the_same_file_is_refused_by_the_name_of_the_first(entries, config, whole, out):

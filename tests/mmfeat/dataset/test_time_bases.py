@@ -1,5 +1,7 @@
 """Words with their times, and streams that come as intervals or without a clock."""
 
+from contextlib import suppress
+
 import h5py
 import numpy as np
 import pytest
@@ -44,18 +46,26 @@ def intervals(start_s, n):
     return np.stack([np.arange(n), np.arange(n) + 0.5], axis=1) + start_s
 
 
+def open_writer(path, **options):
+    streams = [info("aligned", has_intervals=True), info("steps", clock="words")]
+    labels = [LabelInfo(name="mood", problem="class", class_names=("low", "high"))]
+    return DatasetWriter(path, info=DatasetInfo(name="t"), streams=streams, labels=labels, words=ORIGIN, **options)
+
+
+def clip(index):
+    start_s = 10.0 * index
+    entry = ClipEntry(clip_id=str(index), start_s=start_s, end_s=start_s + 5, labels={"mood": 1.0})
+    streams = {"aligned": frames(3, intervals(start_s, 3)), "steps": frames(2)}
+    words = Words(tokens=TOKENS[index], intervals_s=intervals(start_s, len(TOKENS[index])))
+    return ClipFeatures(entry=entry, streams=streams, words=words)
+
+
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "words.h5"
-    streams = [info("aligned", has_intervals=True), info("steps", clock="words")]
-    labels = [LabelInfo(name="mood", problem="class", class_names=("low", "high"))]
-    with DatasetWriter(path, info=DatasetInfo(name="t"), streams=streams, labels=labels, words=ORIGIN) as writer:
-        for index, tokens in enumerate(TOKENS):
-            start_s = 10.0 * index
-            entry = ClipEntry(clip_id=str(index), start_s=start_s, end_s=start_s + 5, labels={"mood": 1.0})
-            streams = {"aligned": frames(3, intervals(start_s, 3)), "steps": frames(2)}
-            words = Words(tokens=tokens, intervals_s=intervals(start_s, len(tokens)))
-            writer.write(ClipFeatures(entry=entry, streams=streams, words=words))
+    with open_writer(path) as writer:
+        for index in range(len(TOKENS)):
+            writer.write(clip(index))
     return path
 
 
@@ -65,6 +75,31 @@ def test_words_come_back_clip_by_clip(path):
         assert reader.words_origin == ORIGIN
         assert [reader.words(index).tokens for index in range(3)] == TOKENS
         np.testing.assert_array_equal(reader.words(2).intervals_s, intervals(20.0, 1))
+
+
+@pytest.mark.parametrize("n_done", [1, 2])
+def test_a_run_that_stops_between_clips_with_words_is_continued(path, tmp_path, n_done):
+    again = tmp_path / "again.h5"
+    with suppress(KeyboardInterrupt), open_writer(again, fingerprint={"settings": "1"}) as writer:
+        for index in range(n_done):
+            writer.write(clip(index))
+        raise KeyboardInterrupt
+    assert not again.exists()
+    with (tmp_path / "again.h5.part" / "words.bytes").open("ab") as words:
+        words.write(b"of a clip that was not committed")
+    with open_writer(again, fingerprint={"settings": "1"}) as writer:
+        assert writer.restore([clip(index).entry for index in range(len(TOKENS))]) == n_done
+        for index in range(n_done, len(TOKENS)):
+            writer.write(clip(index))
+    assert validate(again, level="content").findings == ()
+    with DatasetReader(again) as reader, DatasetReader(path) as whole:
+        assert [reader.words(index).tokens for index in range(3)] == TOKENS
+        assert reader.attributes["content_sha256"] == whole.attributes["content_sha256"]
+
+
+def test_words_of_a_clip_that_is_not_there_are_refused(path):
+    with DatasetReader(path) as reader, pytest.raises(InputError, match=r"words: expected a clip from 0 to 2, got 3"):
+        reader.words(3)
 
 
 def test_a_file_without_words_gives_none(example):

@@ -10,7 +10,7 @@ from mmfeat import InputError, validate
 from mmfeat.dataset import validate as validate_function
 from mmfeat.dataset.content_hash import content_sha256
 
-RULES = {f"MF{number:03d}" for number in range(1, 24)}
+RULES = {f"MF{number:03d}" for number in range(1, 25)}
 IMAGE_RULES = {"MF021", "MF022", "MF023"}  # test_image_stream.py breaks these
 CONTENT_RULES = {"MF011", "MF014", "MF017", "MF019", "MF020"}
 
@@ -50,6 +50,11 @@ def external_link(file):
 
 def dangling_link(file):
     file["/labels/lost"] = h5py.SoftLink("/nowhere")
+
+
+def other_file(file):
+    del file["/clips/position"]
+    file.create_dataset("/clips/position", shape=(12,), dtype="i4", external=[("none.bin", 0, 48)])
 
 
 def share_a_recording(file):
@@ -93,6 +98,7 @@ STRUCTURE = [
     ("MF008", soft_link),
     ("MF008", external_link),
     ("MF008", dangling_link),
+    ("MF024", other_file),
     ("MF009", lambda file: set_row(file, "/clips/id", 3, "")),
     ("MF009", lambda file: set_row(file, "/clips/id", 3, "clip_04")),
     ("MF010", lambda file: set_offsets(file, lambda offsets: offsets.__setitem__(0, 1))),

@@ -100,7 +100,10 @@ def test_any_name_comes_through(run, make_videos, out, name):
     assert names(out) == sorted([f"{name}.csv", f"{name}_of_details.txt", "run-openface.jsonl"])
 
 
-def test_the_program_is_called_with_absolute_paths_the_flags_and_in_a_folder_of_its_own(run, make_videos, stand_in):
+def test_the_program_is_called_with_absolute_paths_the_flags_and_in_a_folder_of_its_own(
+    run, make_videos, stand_in, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     videos = make_videos(**{"a.mp4": "ok"})
     run(videos, options=("-wild",))
     (call,) = stand_in.calls()
@@ -109,7 +112,7 @@ def test_the_program_is_called_with_absolute_paths_the_flags_and_in_a_folder_of_
         *("-f", str(videos / "a.mp4"), "-out_dir", str(folder / "output")),
         *(*ALL_FLAGS, "-q", "-wild"),
     ]
-    assert call["threads"] is None
+    assert call["threads"] == "3"  # a single process keeps what the user set
     assert not folder.exists()
 
 
