@@ -17,6 +17,7 @@ from mmfeat.types import BoolArray, Float32Array, Float64Array
 if TYPE_CHECKING:
     from mmfeat.dataset.reader import DatasetReader
 
+_DECIMALS = 6  # of seconds
 Int64Array = npt.NDArray[np.int64]
 
 
@@ -65,18 +66,20 @@ def _one_row_a_word(batch: FrameBatch) -> AlignedBatch:
 def word_means(batch: FrameBatch, intervals_s: Sequence[Float64Array]) -> AlignedBatch:
     """Return the mean of the valid frames inside each word.
 
-    A frame is inside a word where its centre is: ``start_s <= times_s < stop_s``. A centre on the border of two words
-    belongs to the later one; words that overlap share frames. Sums are float64.
+    A frame is inside a word where its centre is: ``start_s <= times_s < stop_s``, to the microsecond. A centre on the
+    border of two words belongs to the later one; words that overlap share frames. Sums are float64.
 
     Args:
         batch: frames of several clips.
         intervals_s: of each clip start and end of its words, in seconds from the start of the clip, shape (word, 2).
     """
+    # Sums and differences of decimal times are a little off: 5.16 - 5 is not 0.16, and both may be the same border.
+    times_s = np.round(batch.times_s, _DECIMALS)
     rows, bounds, first = [], [], 0
     for (start, stop), words in zip(pairwise(batch.offsets.tolist()), intervals_s, strict=True):
         kept = start + np.flatnonzero(batch.valid[start:stop])
-        kept = kept[np.argsort(batch.times_s[kept], kind="stable")]
-        bounds.append(first + np.searchsorted(batch.times_s[kept], words, side="left"))
+        kept = kept[np.argsort(times_s[kept], kind="stable")]
+        bounds.append(first + np.searchsorted(times_s[kept], np.round(words, _DECIMALS), side="left"))
         rows.append(kept)
         first += kept.size
     edges = np.concatenate([np.empty((0, 2), dtype=np.int64), *bounds])
