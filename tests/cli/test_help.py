@@ -18,6 +18,7 @@ COMMANDS = [
     *(
         ("mmfeat", mmfeat, name)
         for name in (
+            "align",
             "build",
             "describe",
             "export-csd",
@@ -38,6 +39,7 @@ COMMANDS = [
             "run-openface",
             "split",
             "subset",
+            "transcribe",
             "validate",
         )
     ),

@@ -143,7 +143,11 @@ def test_clips_without_frames_or_words_have_rows_for_their_words_alone(tmp_path)
     with write(tmp_path / "a.h5", clips, [info("s")]) as reader:
         aligned = reader.read_aligned("s", [0, 1, 2])
         nothing = reader.read_aligned("s", [])
-    assert (aligned.offsets.tolist(), aligned.n_frame.tolist(), aligned.values.tolist()) == ([0, 1, 1, 1], [0], [[0, 0]])
+    assert (aligned.offsets.tolist(), aligned.n_frame.tolist(), aligned.values.tolist()) == (
+        [0, 1, 1, 1],
+        [0],
+        [[0, 0]],
+    )
     assert (nothing.values.shape, nothing.offsets.tolist()) == ((0, 2), [0])
 
 
