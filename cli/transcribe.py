@@ -49,6 +49,12 @@ transcripts_option = click.option(
 @click.option("--timeout", "timeout_s", type=float, default=3600.0, show_default=True, help="Seconds of a --command.")
 @click.option("--no-vad", is_flag=True, help="Give Whisper the whole sound; it writes words into noise and silence.")
 @device_option
+@click.option(
+    "--compute-type",
+    default="default",
+    show_default=True,
+    help="Of Whisper's arithmetic, e.g. int8, which is faster on a CPU.",
+)
 @click.option("--manifest", type=FILE, default=None, help="Take the clips of a manifest instead of PATHS.")
 @include_option
 @exclude_option
@@ -64,6 +70,7 @@ def transcribe(
     command: tuple[str, ...],
     timeout_s: float,
     device: str,
+    compute_type: str,
     manifest: Path | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -90,6 +97,7 @@ def transcribe(
         model=model,
         language=language,
         device=device,
+        compute_type=compute_type,
         n_jobs=n_jobs,
         command=command,
         timeout_s=timeout_s,

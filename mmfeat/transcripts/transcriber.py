@@ -49,6 +49,7 @@ class TranscriberOptions:
         model: a folder, or a name that the back end knows; empty for its own.
         language: BCP 47 tag of all clips; empty: the recogniser finds out, where it can.
         device: auto, cpu or cuda.
+        compute_type: of Whisper's arithmetic, as CTranslate2 calls it: default, int8, float16, float32, ….
         n_jobs: clips at a time.
         command: the command line of an external recogniser, with ``{audio}`` and perhaps ``{output}``.
         timeout_s: seconds that an external recogniser may take for one clip.
@@ -58,6 +59,7 @@ class TranscriberOptions:
     model: str = ""
     language: str = ""
     device: str = "auto"
+    compute_type: str = "default"
     n_jobs: int = 1
     command: Sequence[str] = ()
     timeout_s: float = 3600.0

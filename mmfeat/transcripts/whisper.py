@@ -49,6 +49,7 @@ class WhisperTranscriber:
             lambda: package.WhisperModel(
                 options.model,
                 device=options.device,
+                compute_type=options.compute_type,
                 cpu_threads=threads_for(options.n_jobs),
                 num_workers=options.n_jobs,
             ),
@@ -62,6 +63,7 @@ class WhisperTranscriber:
             "version": package.__version__,
             "language": options.language,
             "only_speech": options.only_speech,
+            "compute_type": options.compute_type,
         }
 
     def transcribe(self, waveform: Waveform) -> Transcript:

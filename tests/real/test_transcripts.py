@@ -33,8 +33,8 @@ READ_ENGLISH = {
     "speechbrain/spk1_snt4.wav": "A thin stripe runs down the middle.",
     "speechbrain/spk1_snt5.wav": "Sunday is the best part of the week.",
     "speechbrain/spk1_snt6.wav": "The pencils have all been used.",
-    "whisper/jfk.flac": "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for "
-    "your country.",
+    "whisper/jfk.flac": "And so, my fellow Americans, ask not what your country can do for you, "
+    "ask what you can do for your country.",
 }
 # Sentences of EmoDB by the letters in its file names (Burkhardt et al. 2005).
 READ_GERMAN = {
@@ -140,7 +140,13 @@ def whisper_model(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("read", "language"), [(READ_ENGLISH, "en"), (READ_GERMAN, "de")], ids=["english", "german"])
+@pytest.mark.parametrize(
+    ("read", "language"),
+    [
+        pytest.param(READ_ENGLISH, "en", id="english"),
+        pytest.param(READ_GERMAN, "de", id="german", marks=pytest.mark.slow),
+    ],
+)
 def test_whisper_makes_less_than_one_error_in_ten_words(data, tmp_path, whisper_model, read, language):
     transcriber = open_transcriber("faster-whisper", TranscriberOptions(model=str(whisper_model)))
     errors, table = errors_of(data, tmp_path, transcriber, read)
@@ -162,6 +168,7 @@ def test_whisper_writes_nothing_into_silence_and_noise(whisper_model):
         assert transcriber.transcribe(Waveform(samples=noise, sample_rate=16_000)).text == ""
 
 
+@pytest.mark.slow
 def test_pocketsphinx_gets_most_words_of_read_english(data, tmp_path):
     pytest.importorskip("pocketsphinx")
     errors, _ = errors_of(data, tmp_path, open_transcriber("pocketsphinx"), READ_ENGLISH)

@@ -28,8 +28,8 @@ class Package(ModuleType):
         self.segments = [segment(" One two.", (" One", 0.0, 0.5, 0.5), (" two.", 0.5, 0.9, 1.0))]
         self.language = ("de", 0.9)
 
-    def WhisperModel(self, model, *, device, cpu_threads, num_workers):  # noqa: N802 - the package's name
-        self.calls.append((model, device, cpu_threads, num_workers))
+    def WhisperModel(self, model, *, device, compute_type, cpu_threads, num_workers):  # noqa: N802 - the package's name
+        self.calls.append((model, device, compute_type, num_workers))
         if model == "broken":
             raise RuntimeError("Unable to open file 'model.bin'\nin model 'broken'")
         return SimpleNamespace(transcribe=self.transcribe, supported_languages=["en", "de", "jw"])
@@ -60,10 +60,10 @@ def test_text_times_language_and_confidence_come_from_the_model(package):
 
 
 def test_the_model_is_asked_for_what_does_not_vary(package):
-    transcriber = opened(n_jobs=2, device="cuda", only_speech=False)
+    transcriber = opened(n_jobs=2, device="cuda", compute_type="int8", only_speech=False)
     transcriber.transcribe(SOUND)
-    (model, device, _, num_workers), (samples, options) = package.calls
-    assert (model, device, num_workers) == ("base", "cuda", 2)
+    (model, device, compute_type, num_workers), (samples, options) = package.calls
+    assert (model, device, compute_type, num_workers) == ("base", "cuda", "int8", 2)
     assert (samples.dtype, samples.shape) == (np.float32, (32_000,))
     assert options == {
         "language": None,
@@ -79,6 +79,7 @@ def test_the_model_is_asked_for_what_does_not_vary(package):
         "version": "1.2.1",
         "language": "",
         "only_speech": False,
+        "compute_type": "int8",
     }
 
 
