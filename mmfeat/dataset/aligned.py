@@ -95,8 +95,8 @@ def word_means(batch: FrameBatch, intervals_s: Sequence[Float64Array]) -> Aligne
 def _sums(values: Float32Array, edges: Int64Array, n_frame: Int64Array) -> Float64Array:
     """Return the sum of ``values[first:stop]`` for each row of ``edges``, shape (word, feature).
 
-    A product with a sparse matrix of ones adds row after row; ``np.add.reduceat`` gives the same and takes several times as
-    long where there are many columns.
+    A product with a sparse matrix of ones adds row after row; ``np.add.reduceat`` gives the same sums, several times
+    slower where there are many columns.
     """
     from scipy.sparse import csr_array
 
