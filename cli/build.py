@@ -34,7 +34,7 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmfeat import BuildConfig, ClipEntry, Compression
+    from mmfeat import BuildConfig, ClipEntry, Compression, TranscriptTable
 
 preset_option = click.option(
     "--preset", default="default", show_default=True, help="Audio settings by name; mmfeat presets lists them."
@@ -51,6 +51,7 @@ preset_option = click.option(
 @click.option(
     "--frames", is_flag=True, help="Extract frames of the videos as well; --set frames.size=112 changes them."
 )
+@click.option("--transcripts", type=FILE, default=None, help="Texts, words, language: what transcribe and align make.")
 @config_option
 @set_option
 @engine_option
@@ -63,6 +64,7 @@ def build(
     groups: str | None,
     face: str | None,
     fps: float | None,
+    transcripts: Path | None,
     config_file: Path | None,
     overrides: tuple[str, ...],
     engine: str,
@@ -82,7 +84,7 @@ def build(
     Example:
       mmfeat build clips.csv --out clips.h5 --groups au,pose -j 2
     """
-    from mmfeat import read_manifest, resolve_build_config
+    from mmfeat import TranscriptTable, read_manifest, resolve_build_config
 
     settings = [f"engine={engine}", *openface_settings(groups, face, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
@@ -92,6 +94,7 @@ def build(
         config,
         how,
         compression=compression,
+        transcripts=None if transcripts is None else TranscriptTable(transcripts),
     )
 
 
@@ -191,6 +194,7 @@ def run_build(
     compression: Compression = "none",
     as_json: bool = False,
     preview: Path | None = None,
+    transcripts: TranscriptTable | None = None,
 ) -> None:
     """Build, draw a contact sheet where one is wanted, print the report, and end with 1 where clips failed."""
     from mmfeat import build_dataset, write_contact_sheet
@@ -205,6 +209,7 @@ def run_build(
         overwrite=how.overwrite,
         retry_failed=how.retry_failed,
         compression=compression,
+        transcripts=transcripts,
         track=clip_progress,
         origin=origin(),
     )

@@ -21,8 +21,10 @@ from .merge import join, merge
 from .openface import parse_openface
 from .run import extract_wav, run_openface
 from .split import split, subset
+from .transcribe import align, transcribe
 
 BUILT_IN = (
+    align,
     build,
     *CORPUS_COMMANDS,
     describe,
@@ -45,6 +47,7 @@ BUILT_IN = (
     run_openface,
     split,
     subset,
+    transcribe,
     validate,
 )
 

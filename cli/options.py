@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from mmfeat import ClipEntry, ClipFeatures, Shard
+    from mmfeat import ClipEntry, ClipFeatures, RunReport, Shard
 
 Item = TypeVar("Item")
 
@@ -155,6 +155,13 @@ def origin() -> dict[str, Any]:
 def show_report(report: Any, *, as_json: bool) -> None:
     """Print what a command did."""
     click.echo(report.to_json() if as_json else report.summary())
+
+
+def show_run(report: RunReport, *, as_json: bool) -> None:
+    """Print what a run over many clips did, and end with 1 where clips failed."""
+    show_report(report, as_json=as_json)
+    if report.failures:
+        click.get_current_context().exit(FAILED_CLIPS)
 
 
 def given_clips(

@@ -10,7 +10,6 @@ import click
 
 from .options import (
     ANY_PATH,
-    FAILED_CLIPS,
     FOLDER,
     exclude_option,
     groups_option,
@@ -19,16 +18,17 @@ from .options import (
     json_option,
     overwrite_option,
     progress_bar,
-    show_report,
+    show_run,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmfeat import ClipEntry, RunReport
+    from mmfeat import ClipEntry
 
 
-def _split(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+def split_arguments(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    """Return the arguments of a command line that was given as one text."""
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
@@ -53,7 +53,7 @@ folder_option = click.option("--out", "output", type=FOLDER, required=True, help
     "options",
     metavar="ARGS",
     default="",
-    callback=_split,
+    callback=split_arguments,
     help="More arguments of OpenFace, as one text.",
 )
 @click.option("--timeout", "timeout_s", type=float, default=3600.0, show_default=True, help="Seconds for one clip.")
@@ -114,7 +114,7 @@ def run_openface(
         overwrite=overwrite,
         track=progress_bar,
     )
-    _show(report, as_json=as_json)
+    show_run(report, as_json=as_json)
 
 
 def _face_entries(
@@ -175,11 +175,4 @@ def extract_wav(
         overwrite=overwrite,
         track=progress_bar,
     )
-    _show(report, as_json=as_json)
-
-
-def _show(report: RunReport, *, as_json: bool) -> None:
-    """Print the report, and end with 1 where clips failed."""
-    show_report(report, as_json=as_json)
-    if report.failures:
-        click.get_current_context().exit(FAILED_CLIPS)
+    show_run(report, as_json=as_json)

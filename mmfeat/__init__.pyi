@@ -72,6 +72,7 @@ from .corpus_build import (
     run_openface_over as run_openface_over,
 )
 from .dataset import (
+    AlignedBatch as AlignedBatch,
     Compression as Compression,
     CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,
@@ -119,6 +120,22 @@ from .preview import (
     write_contact_sheet as write_contact_sheet,
 )
 from .shards import Shard as Shard
+from .transcribe import (
+    align_clips as align_clips,
+    transcribe_clips as transcribe_clips,
+)
+from .transcripts import (
+    BACKENDS as BACKENDS,
+    SphinxAligner as SphinxAligner,
+    TimedWord as TimedWord,
+    Transcriber as Transcriber,
+    TranscriberOptions as TranscriberOptions,
+    Transcript as Transcript,
+    TranscriptTable as TranscriptTable,
+    WordErrors as WordErrors,
+    open_transcriber as open_transcriber,
+    word_errors as word_errors,
+)
 from .types import (
     BoolArray as BoolArray,
     ClipEntry as ClipEntry,

@@ -22,6 +22,7 @@ from mmfeat.extract_all import extract_all
 from mmfeat.reports import failure_rows, with_lists
 from mmfeat.retry import FinishedClips
 from mmfeat.shards import Shard
+from mmfeat.transcripts import TranscriptTable
 from mmfeat.types import ClipEntry, ClipFeatures, StreamFailure, Track, untracked
 from mmfeat.versions import versions_of
 
@@ -81,6 +82,7 @@ def build_dataset(
     overwrite: bool = False,
     retry_failed: bool = False,
     compression: Compression = "none",
+    transcripts: TranscriptTable | None = None,
     track: Track[ClipFeatures] = untracked,
     origin: Mapping[str, Any] | None = None,
 ) -> BuildReport:
@@ -109,6 +111,7 @@ def build_dataset(
         retry_failed: of an existing file try only those clips again in which a stream failed, and clips that are new;
             the others are kept without a look at their files.
         compression: of features, see ``DatasetWriter``; the content, and its hash, are the same.
+        transcripts: words with their times, texts of clips that have none, and the language of the dataset.
         track: shows progress.
         origin: what the provenance event says about where the clips come from.
 
@@ -121,8 +124,14 @@ def build_dataset(
     output = Path(output)
     if not entries:
         raise InputError(f"{output}: expected at least one clip to build from, got none")
+    notes: list[str] = []
+    if transcripts is not None:
+        entries, notes = transcripts.fill(entries)
+        words = transcripts.words_origin
+        info = info or DatasetInfo(name=output.stem, language=transcripts.language)
+        origin = {**(origin or {}), "transcripts": transcripts.origin}
     plan = plan_build(entries, config or BuildConfig(), labels=labels, words=words, shard=shard)
-    started, same, notes = datetime.now(UTC), SameClips(plan.entries), list(plan.notes)
+    started, same, notes = datetime.now(UTC), SameClips(plan.entries), [*plan.notes, *notes]
     with _finished(output, plan, retry_failed=retry_failed) as finished:
         writer = _writer(output, plan, info, compression, same, finished, overwrite=overwrite)
         with writer:

@@ -98,6 +98,8 @@ class RunPlan:
         prepare: called once before the first job, with a folder for its files, if there is anything to do.
         stop: ends what still runs, when the run is interrupted.
         end_leftovers: ends what killed runs left running, given the work folders that they abandoned.
+        settings_of: more settings, of a single clip.
+        keeper: what holds the output and its journal.
     """
 
     journal: str
@@ -108,6 +110,8 @@ class RunPlan:
     prepare: Callable[[Path], None] = lambda _work: None
     stop: Callable[[], None] = lambda: None
     end_leftovers: Callable[[Sequence[Path]], None] = lambda _abandoned: None
+    settings_of: Callable[[ClipEntry], Mapping[str, Any]] = lambda _entry: {}
+    keeper: Callable[[Path, str], RunFolder] = RunFolder
 
 
 def run_jobs(
@@ -118,7 +122,7 @@ def run_jobs(
     Raises:
         InputError: no clips; another process writes the folder; files in it are not from such a run.
     """
-    with closing(RunFolder(output, plan.journal)) as folder:
+    with closing(plan.keeper(output, plan.journal)) as folder:
         if folder.abandoned:
             plan.end_leftovers(folder.abandoned)
         # Sounds that an earlier run wrote may lie where this one searches.
@@ -135,6 +139,7 @@ def run_jobs(
         with _started(due, folder, job, plan) as results:
             for _ in track(_committed(results, folder, plan), len(due), "clips"):
                 pass
+        folder.finish([entry.clip_id for entry in entries])
         records = tuple(folder.last[entry.clip_id] for entry in entries)
     return RunReport(path=output, records=records, n_skipped=len(entries) - len(due))
 
@@ -147,9 +152,13 @@ def _source(entry: ClipEntry) -> Path:
     return source
 
 
+def _settings(entry: ClipEntry, plan: RunPlan) -> dict[str, Any]:
+    return {**plan.settings, **plan.settings_of(entry)}
+
+
 def _is_done(folder: RunFolder, entry: ClipEntry, plan: RunPlan) -> bool:
     try:
-        return folder.is_done(entry.clip_id, source_stamp(_source(entry)), plan.settings)
+        return folder.is_done(entry.clip_id, source_stamp(_source(entry)), _settings(entry, plan))
     except OSError:
         return False
 
@@ -187,7 +196,7 @@ def _attempt(job: Job, entry: ClipEntry, work: Path, plan: RunPlan) -> _Finished
         "reason": result.reason,
         "source": str(source),
         "stamp": stamp,
-        "settings": dict(plan.settings),
+        "settings": _settings(entry, plan),
         **result.facts,
     }
     return record, result, work

@@ -10,11 +10,12 @@ from typing import Any
 
 from mmfeat.build import BuildReport, build_dataset
 from mmfeat.build_config import BuildConfig
-from mmfeat.corpora import Corpus, OpenFaceFiles, RawCorpus, RawSources, RecognisedTexts, Reconciliation, reconcile
-from mmfeat.corpora.lazy_entries import changed
+from mmfeat.corpora import Corpus, OpenFaceFiles, RawCorpus, RawSources, Reconciliation, reconcile
 from mmfeat.corpus_size import expected_bytes, n_with
 from mmfeat.dataset import Compression
 from mmfeat.errors import InputError
+from mmfeat.lazy_entries import changed
+from mmfeat.transcripts import TranscriptTable
 from mmfeat.types import ClipEntry, ClipFeatures, Track, Words, untracked
 from mmfeat.vision import OpenFaceRunConfig, OpenFaceTool, run_openface
 
@@ -166,7 +167,7 @@ def read_corpus(corpus: Corpus, root: Path, choice: CorpusChoice) -> RawCorpus:
     Raises:
         InputError: the raw tree lacks what must be there, or no clip has a file in the folder of OpenFace.
     """
-    recognised = RecognisedTexts(choice.recognised) if choice.recognised else None
+    recognised = TranscriptTable(choice.recognised) if choice.recognised else None
     sources = RawSources(
         labels=choice.labels,
         openface=OpenFaceFiles(choice.openface) if choice.openface else None,
@@ -183,7 +184,7 @@ def read_corpus(corpus: Corpus, root: Path, choice: CorpusChoice) -> RawCorpus:
     return replace(
         raw,
         entries=changed(entries, lambda entry: _with_recognised(entry, recognised)),
-        words={"source": recognised.path.name, "kind": "recognised"},
+        words=recognised.words_origin,
     )
 
 
@@ -235,14 +236,16 @@ def _check_openface(entries: Sequence[ClipEntry], openface: OpenFaceFiles) -> No
     raise InputError(f"{openface.folder}: expected files such as {first.name!r}, found {there!r}; correct --openface")
 
 
-def _with_recognised(entry: ClipEntry, recognised: RecognisedTexts) -> ClipEntry:
+def _with_recognised(entry: ClipEntry, recognised: TranscriptTable) -> ClipEntry:
     """Return a clip with what a recogniser heard; of a recording's words those in the time of the clip."""
-    if (heard := recognised.find(entry.clip_id)) is not None:
-        return replace(entry, text=heard.text, words=heard.words)
-    if not entry.is_part or (heard := recognised.find(entry.recording_id)) is None or heard.words is None:
+    if recognised.find(entry.clip_id) is not None:
+        return recognised.filled(replace(entry, text=""))
+    recording = recognised.find(entry.recording_id) if entry.is_part else None
+    if recording is None or not recording.words:
         return replace(entry, text="", words=None)
-    middles = heard.words.intervals_s.mean(axis=1)
+    heard = recording.to_words()
+    middles = heard.intervals_s.mean(axis=1)
     rows = ((middles >= entry.start_s) & (middles < entry.end_s)).nonzero()[0]
-    tokens = tuple(heard.words.tokens[row] for row in rows)
-    words = Words(tokens=tokens, intervals_s=heard.words.intervals_s[rows])
-    return replace(entry, text=" ".join(token.strip() for token in tokens), words=words if tokens else None)
+    tokens = tuple(heard.tokens[row] for row in rows)
+    words = Words(tokens=tokens, intervals_s=heard.intervals_s[rows])
+    return replace(entry, text=" ".join(tokens), words=words if tokens else None)

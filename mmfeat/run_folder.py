@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mmfeat.errors import InputError, list_faults
 from mmfeat.journal import lines_so_far, lock_folder, whole_lines
@@ -39,20 +39,37 @@ class RunFolder:
 
     def __init__(self, path: Path, journal: str) -> None:
         self.path = path
-        self._part = part_folder(path)
+        self._part = self._part_of(path)
         self._lock = lock_folder(self._part, path)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            self.last: dict[str, dict[str, Any]] = {}
+            self._journal = self._open_journal(journal)
             self.abandoned = tuple(item for item in self._part.iterdir() if item.is_dir())  # by runs that were killed
             # A new name each time: programs that a killed run left behind may still write into the old one.
             self.work = Path(tempfile.mkdtemp(dir=self._part))
-            self.last = {record["clip_id"]: record for record in whole_lines(path / journal) if _is_ours(record)}
-            self._journal = (path / journal).open("a", encoding="utf-8")
         except OSError as error:
             self._lock.release()
             raise InputError(
                 f"{path}: expected a folder to write into, got {error.strerror!r}; choose another"
             ) from error
+
+    def _part_of(self, path: Path) -> Path:
+        """Return where unfinished work goes."""
+        return part_folder(path)
+
+    def _open_journal(self, name: str) -> IO[Any]:
+        """Read what earlier runs did into ``last``, and return the journal to go on with."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        journal = self.path / name
+        self.last = {record["clip_id"]: record for record in whole_lines(journal) if is_ours(record)}
+        return journal.open("a", encoding="utf-8")
+
+    def finish(self, clip_ids: Sequence[str]) -> None:
+        """Every clip of the run was attempted: what is made of them all may be made now.
+
+        Args:
+            clip_ids: in the order of the run.
+        """
 
     def close(self) -> None:
         """Release the folder and remove what was not finished."""
@@ -142,7 +159,7 @@ class RunFolder:
 
 def written_files(path: Path, journal: str) -> set[Path]:
     """Return every file that a run wrote into a folder, whoever holds the folder now."""
-    last = {record["clip_id"]: record for record in lines_so_far(path / journal) if _is_ours(record)}
+    last = {record["clip_id"]: record for record in lines_so_far(path / journal) if is_ours(record)}
     return _outputs(path, last.values())
 
 
@@ -173,7 +190,7 @@ def source_stamp(path: Path) -> list[int | str]:
     return [len(rows), hashlib.sha256(json.dumps(rows).encode()).hexdigest()]
 
 
-def _is_ours(record: Mapping[str, Any]) -> bool:
+def is_ours(record: Mapping[str, Any]) -> bool:
     """Return whether a line of the journal has what a run writes."""
     kinds = {"clip_id": str, "status": str, "reason": str, "stamp": list, "settings": dict, "outputs": dict}
     return all(isinstance(record.get(name), kind) for name, kind in kinds.items())

@@ -5,8 +5,11 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.signal import lfilter
 
+from mmfeat import Waveform
 from mmfeat.testing import write_openface_csv
 
 STAND_IN = Path(__file__).with_name("stand_in_openface.py")
@@ -75,6 +78,43 @@ def fake_docker(tmp_path):
     path.write_text(f"#!{sys.executable} -I\n{DOCKER}")
     path.chmod(0o755)
     return path
+
+
+VOWELS = {"ee": (270, 2290, 3010, 3500), "oh": (500, 900, 2400, 3400)}  # formants in Hz, Peterson and Barney 1952
+
+
+@pytest.fixture(scope="session")
+def see_so():
+    """Return a function that says "see, so": hisses and buzzes in the places of formants, with a little noise."""
+
+    def say(*, later_s=0.0, noise=1e-3):
+        rng = np.random.default_rng(0)
+        parts = [np.zeros(round((0.5 + later_s) * 16_000))]
+        for vowel, vowel_s, pause_s in (("ee", 0.25, 0.4), ("oh", 0.3, 0.5)):
+            parts += [_hiss(0.15, rng), _buzz(VOWELS[vowel], vowel_s), np.zeros(round(pause_s * 16_000))]
+        samples = np.concatenate(parts)
+        samples += rng.normal(scale=noise, size=samples.size)
+        return Waveform(samples=samples.astype(np.float32), sample_rate=16_000)
+
+    return say
+
+
+def _hiss(duration_s, rng):
+    spectrum = np.fft.rfft(rng.normal(size=round(duration_s * 16_000)))
+    hz = np.linspace(0, 8_000, spectrum.size)
+    spectrum[(hz < 4_000) | (hz > 7_500)] = 0
+    sound = np.fft.irfft(spectrum)
+    return 0.15 * sound / np.abs(sound).max()
+
+
+def _buzz(formants_hz, duration_s):
+    sound = np.zeros(round(duration_s * 16_000))
+    sound[:: 16_000 // 120] = 1.0
+    for formant_hz, width_hz in zip(formants_hz, (60, 90, 120, 150), strict=True):
+        radius = np.exp(-np.pi * width_hz / 16_000)
+        poles = [1, -2 * radius * np.cos(2 * np.pi * formant_hz / 16_000), radius**2]
+        sound = lfilter([1 - radius], poles, sound)
+    return 0.5 * sound / np.abs(sound).max()
 
 
 DOCKER = """

@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"mmfeat": "mmfeat", "skesl": "skesl", "cli": "mmfeat_cli", "schemas": "mmfeat_schemas"}
 
 FLOOR_0 = {"mmfeat.errors", "mmfeat.types", "mmfeat.images", "mmfeat.config", "mmfeat.plugins"}
-FLOOR_1 = {"mmfeat.audio", "mmfeat.clip_files", "mmfeat.dataset", "mmfeat.manifest", "mmfeat.vision"}
+FLOOR_1 = {
+    "mmfeat.audio",
+    "mmfeat.clip_files",
+    "mmfeat.dataset",
+    "mmfeat.manifest",
+    "mmfeat.transcripts",
+    "mmfeat.vision",
+}
 LANDING = {
     "mmfeat.clip_jobs",
     "mmfeat.clip_survey",
@@ -23,12 +30,15 @@ LANDING = {
     "mmfeat.cut_out",
     "mmfeat.file_hash",
     "mmfeat.journal",
+    "mmfeat.lazy_entries",
     "mmfeat.openface_output",
     "mmfeat.reports",
+    "mmfeat.run_file",
     "mmfeat.run_folder",
     "mmfeat.shards",
     "mmfeat.stamps",
     "mmfeat.versions",
+    "mmfeat.tool_process",
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
@@ -77,7 +87,7 @@ ALLOWED = {
     | LANDING
     | FLOOR_1
     | {"mmfeat.build_config", "mmfeat.build_plan", "mmfeat.extract_all", "mmfeat.retry"},
-    "mmfeat.corpora": FLOOR_0 | LANDING | {"mmfeat.convert", "mmfeat.dataset"},
+    "mmfeat.corpora": FLOOR_0 | LANDING | {"mmfeat.convert", "mmfeat.dataset", "mmfeat.transcripts"},
     "mmfeat.corpus_size": FLOOR_0 | {"mmfeat.build_config"},
     "mmfeat.corpus_build": FLOOR_0
     | FLOOR_1
@@ -85,6 +95,7 @@ ALLOWED = {
     | {"mmfeat.build", "mmfeat.build_config", "mmfeat.corpora", "mmfeat.corpus_size"},
     "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
+    "mmfeat.transcribe": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1 | {"mmfeat.corpora"},
     "mmfeat_schemas": set(),
     "skesl": {"skesl.errors"},

@@ -9,7 +9,6 @@ from mmfeat.corpora.mimic import MIMIC, mimic_corpus
 from mmfeat.corpora.mosei import MOSEI, MOSEI_EMOTIONS
 from mmfeat.corpora.mosi import MOSI
 from mmfeat.corpora.openface_files import OpenFaceFiles
-from mmfeat.corpora.recognised import RecognisedText, RecognisedTexts
 from mmfeat.corpora.reconcile import Reconciliation, reconcile
 from mmfeat.corpora.sims import SIMS, SIMS_V2
 from mmfeat.corpora.voxceleb import VOXCELEB, SpeakerChoice, voxceleb_corpus
@@ -25,8 +24,6 @@ __all__ = [
     "OpenFaceFiles",
     "RawCorpus",
     "RawSources",
-    "RecognisedText",
-    "RecognisedTexts",
     "Reconciliation",
     "SpeakerChoice",
     "diagnose",

@@ -12,8 +12,8 @@ from typing import Any
 
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.openface_files import OpenFaceFiles
-from mmfeat.corpora.recognised import RecognisedTexts
 from mmfeat.dataset import DatasetInfo, LabelInfo
+from mmfeat.transcripts import TranscriptTable
 from mmfeat.types import ClipEntry, Split
 
 
@@ -29,7 +29,7 @@ class RawSources:
 
     labels: Path | None = None
     openface: OpenFaceFiles | None = None
-    recognised: RecognisedTexts | None = None
+    recognised: TranscriptTable | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

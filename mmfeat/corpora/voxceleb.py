@@ -19,12 +19,12 @@ from pathlib import Path
 from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources
 from mmfeat.corpora.facts import fact_rows
 from mmfeat.corpora.found import Differences
-from mmfeat.corpora.lazy_entries import LazyEntries
 from mmfeat.corpora.packed_texts import PackedTexts
 from mmfeat.corpora.raw_tree import AUDIO, VIDEO, check_root, first_inside, is_litter
 from mmfeat.corpora.tables import DOUBLED, read_rows
 from mmfeat.dataset import DatasetInfo
 from mmfeat.errors import InputError
+from mmfeat.lazy_entries import LazyEntries
 from mmfeat.types import ClipEntry
 
 NATIONALITIES = ("USA", "UK", "Canada", "Australia")
@@ -191,7 +191,7 @@ def _speaks(clip_id: str, sources: RawSources, choice: SpeakerChoice) -> bool:
         return True
     heard = sources.recognised.find(clip_id)
     return heard is not None and (
-        heard.language == choice.language and heard.language_probability >= choice.least_probability
+        heard.language == choice.language and (heard.language_probability or 0.0) >= choice.least_probability
     )
 
 

@@ -1,5 +1,6 @@
 """The dataset file: writing, reading, checking and describing it."""
 
+from mmfeat.dataset.aligned import AlignedBatch
 from mmfeat.dataset.assemble import CopyReport
 from mmfeat.dataset.clip_table import LabelInfo
 from mmfeat.dataset.describe import describe, format_description
@@ -16,6 +17,7 @@ from mmfeat.dataset.validate import validate
 from mmfeat.dataset.writer import DatasetInfo, DatasetWriter
 
 __all__ = [
+    "AlignedBatch",
     "Compression",
     "CopyReport",
     "DatasetInfo",

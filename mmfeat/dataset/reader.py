@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat.dataset.aligned import AlignedBatch, read_aligned
 from mmfeat.dataset.column import READ_ONLY
 from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.logical import compression_of
@@ -346,6 +347,18 @@ class DatasetReader:
             ends = [self._item(f"/words/{name}")[start:end] for name in ("start_s", "end_s")]
             tokens = tuple(token.decode("utf-8") for token in self._item("/words/token")[start:end])
             return Words(tokens=tokens, intervals_s=np.stack(ends, axis=1))
+
+    def read_aligned(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
+        """Return the mean of a stream's frames inside each word of several clips; see ``word_means``.
+
+        Args:
+            stream: name of a stream of features whose frames have times, or are words.
+            indices: clips, in any order; twice is twice.
+
+        Raises:
+            InputError: the file has no such stream or clip, no words, or the stream has no clock.
+        """
+        return read_aligned(self, stream, indices)
 
     def read_frames(self, stream: str, index: int) -> EncodedFrames:
         """Return the encoded images of one clip; no frames where its status is not ok.

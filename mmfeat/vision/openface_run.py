@@ -11,11 +11,11 @@ from typing import Any
 from mmfeat.clip_jobs import JobResult
 from mmfeat.errors import ConfigError
 from mmfeat.openface_output import DETAILS_SUFFIX
+from mmfeat.tool_process import ProcessEnd, ToolProcesses
 from mmfeat.types import StreamStatus
 from mmfeat.vision.columns import flags_for, select_columns
 from mmfeat.vision.leftovers import note_container
 from mmfeat.vision.openface_tool import OpenFaceTool, thread_limits
-from mmfeat.vision.tool_process import ProcessEnd, ToolProcesses
 
 CSV_SUFFIX = ".csv"
 

@@ -9,12 +9,12 @@ from typing import Any
 from mmfeat.clip_jobs import JobResult, RunPlan, RunReport, run_jobs
 from mmfeat.openface_output import DETAILS_SUFFIX, JOURNAL
 from mmfeat.run_folder import part_folder
+from mmfeat.tool_process import ToolProcesses
 from mmfeat.types import ClipEntry, Track, untracked
 from mmfeat.vision.leftovers import end_leftovers, mark
 from mmfeat.vision.openface_check import check_openface
 from mmfeat.vision.openface_run import CSV_SUFFIX, OpenFaceRunConfig, OpenFaceRunner
 from mmfeat.vision.openface_tool import OpenFaceTool
-from mmfeat.vision.tool_process import ToolProcesses
 
 
 def run_openface(

@@ -302,13 +302,13 @@ def test_the_listing_for_people_holds_every_bad_file(museum, out):
 
 def test_a_file_that_disappears_during_the_run_is_listed(recordings, tmp_path, out, monkeypatch):
     folder = shutil.copytree(recordings, tmp_path / "copy")
-    extract_clip = __import__("mmfeat.build").build.extract_clip
+    extract_clip = __import__("mmfeat.extract_all").extract_all.extract_clip
 
-    def extract_and_remove(entry, config):
+    def extract_and_remove(entry, config, named):
         (folder / "two/a.flac").unlink(missing_ok=True)
-        return extract_clip(entry, config)
+        return extract_clip(entry, config, named)
 
-    monkeypatch.setattr("mmfeat.build.extract_clip", extract_and_remove)
+    monkeypatch.setattr("mmfeat.extract_all.extract_clip", extract_and_remove)
     result = extract(folder, "--out", out, *CHEAP)
     assert (result.exit_code, result.stdout.splitlines()) == (
         1,

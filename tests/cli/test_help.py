@@ -18,6 +18,7 @@ COMMANDS = [
     *(
         ("mmfeat", mmfeat, name)
         for name in (
+            "align",
             "build",
             "build-m3ed",
             "build-mer23",
@@ -47,6 +48,7 @@ COMMANDS = [
             "run-openface",
             "split",
             "subset",
+            "transcribe",
             "validate",
         )
     ),

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-import mmfeat.build
+import mmfeat.extract_all
 from mmfeat import DatasetReader, validate
 from mmfeat.testing import tone, write_example_dataset, write_example_manifest, write_openface_csv
 from mmfeat_cli.main import mmfeat as group
@@ -339,10 +339,10 @@ def test_a_usage_error_ends_with_2(arguments, message):
 
 
 def test_an_interrupted_build_ends_with_130_and_leaves_no_file(corpus, out, monkeypatch):
-    def interrupt(entry, config):
+    def interrupt(entry, config, named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mmfeat.build, "extract_clip", interrupt)
+    monkeypatch.setattr(mmfeat.extract_all, "extract_clip", interrupt)
     result = mmfeat_command("build", corpus, "--out", out)
     assert (result.exit_code, result.stdout, result.stderr.strip()) == (130, "", "interrupted")
     assert not out.exists()

@@ -206,10 +206,10 @@ def test_workers_that_go_and_do_not_come_back_are_one_sentence(entries, config, 
     monkeypatch.setattr(mmfeat.cluster, "NO_WORKER_TIMEOUT_S", 0.5)
     release = threading.Event()
 
-    def wait_for_release(entry, config):
+    def wait_for_release(entry, config, named):
         if entry.clip_id == "09":
             release.wait(10.0)
-        return extract_clip(entry, config)
+        return extract_clip(entry, config, named)
 
     monkeypatch.setattr(mmfeat.cluster, "extract_clip", wait_for_release)
     with pytest.raises(ClusterError, match=r"inproc://.*: expected workers, the last one is gone; start some and run"):
@@ -259,14 +259,14 @@ def test_workers_of_its_own_and_of_a_cluster_exclude_each_other(folder, out):
 
 def test_a_worker_of_other_versions_is_refused(entries, config):
     with pytest.raises(ClusterError, match=r"a worker on .+ has numpy .+ in place of 0.1; install the same versions"):
-        extract_there(entries[0], config, "/", {"numpy": "0.1"})
+        extract_there(entries[0], config, {}, "/", {"numpy": "0.1"})
     with pytest.raises(ClusterError, match=r"has no-such-package none in place of 1.0"):
-        extract_there(entries[0], config, "/", {"no-such-package": "1.0"})
+        extract_there(entries[0], config, {}, "/", {"no-such-package": "1.0"})
 
 
 def test_a_worker_that_does_not_see_the_files_is_refused(entries, config, threads, out, monkeypatch):
-    def elsewhere(entry, config):
-        clip = extract_clip(entry, config)
+    def elsewhere(entry, config, named):
+        clip = extract_clip(entry, config, named)
         return replace(clip, stamps=((str(entry.audio), -1, -1, ""), *clip.stamps[1:]))
 
     monkeypatch.setattr(mmfeat.cluster, "extract_clip", elsewhere)
@@ -286,11 +286,11 @@ def test_results_wait_on_the_cluster_and_not_here(entries, config, threads, out,
     """A first clip that takes long does not draw all others in behind it."""
     extracted = []
 
-    def slow_at_first(entry, config):
+    def slow_at_first(entry, config, named):
         if entry.clip_id == "00":
             time.sleep(1.0)
         extracted.append(entry.clip_id)
-        return extract_clip(entry, config)
+        return extract_clip(entry, config, named)
 
     taken = []
 

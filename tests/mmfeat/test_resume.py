@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import mmfeat.build
+import mmfeat.extract_all
 import mmfeat.versions
 from mmfeat import (
     BuildConfig,

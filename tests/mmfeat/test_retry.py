@@ -4,7 +4,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-import mmfeat.build
+import mmfeat.extract_all
 from mmfeat import (
     BuildConfig,
     ClipEntry,

@@ -19,8 +19,8 @@ from mmfeat import (
     voxceleb_corpus,
 )
 from mmfeat.corpora.facts import fact_rows
-from mmfeat.corpora.lazy_entries import LazyEntries
 from mmfeat.corpora.packed_texts import PackedTexts
+from mmfeat.lazy_entries import LazyEntries
 from mmfeat.testing import make_raw_voxceleb
 from mmfeat.types import ClipEntry
 

@@ -16,7 +16,7 @@ from mmfeat import (
     find_openface,
     run_openface,
 )
-from mmfeat.vision.tool_process import ProcessEnd
+from mmfeat.tool_process import ProcessEnd
 
 BIN = "/home/openface-build/build/bin"
 

@@ -20,8 +20,8 @@ from mmfeat import (
     find_openface,
     read_openface_csv,
     run_openface,
+    tool_process,
 )
-from mmfeat.vision import tool_process
 
 ALL_FLAGS = ["-gaze", "-pose", "-2Dfp", "-3Dfp", "-pdmparams", "-aus"]
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 _N_LAST_LINES = 12
 _N_LAST_BYTES = 16_384
@@ -78,6 +79,7 @@ class ToolProcesses:
         timeout_s: float,
         environment: Mapping[str, str],
         kill_command: Sequence[str] = (),
+        output: Path | None = None,
     ) -> ProcessEnd:
         """Run a program in a folder to its end, and kill what is left of its process group.
 
@@ -87,13 +89,16 @@ class ToolProcesses:
             timeout_s: seconds after which the program is killed.
             environment: variables that are added to those of this process.
             kill_command: ends what the process group does not hold, such as a container.
+            output: file for its standard output; it goes to the log where None.
 
         Raises:
             OSError: the program cannot be started.
         """
         log = folder / "log.txt"
         started = time.monotonic()
-        process = self._start(command, folder, log, environment, kill_command)
+        with log.open("wb") as words, open(output or os.devnull, "wb") as answer:  # noqa: PTH123 - devnull is a text
+            out = words if output is None else answer
+            process = self._start(command, folder, (out, words), environment, kill_command)
         timed_out = False
         try:
             process.wait(timeout_s)
@@ -120,11 +125,11 @@ class ToolProcesses:
         self,
         command: Sequence[str],
         folder: Path,
-        log: Path,
+        files: tuple[BinaryIO, BinaryIO],
         environment: Mapping[str, str],
         kill_command: Sequence[str],
     ) -> subprocess.Popen[bytes]:
-        with self._lock, log.open("wb") as words:
+        with self._lock:
             if self._stopped:
                 raise InterruptedError("the run was stopped")
             process = subprocess.Popen(
@@ -132,8 +137,8 @@ class ToolProcesses:
                 cwd=folder,
                 env={**os.environ, **self._marks, **environment},
                 stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=subprocess.STDOUT,
+                stdout=files[0],
+                stderr=files[1],
                 process_group=0,  # of POSIX; Windows has the flag
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
