@@ -3,12 +3,13 @@
 from mmfeat.dataset.aligned import AlignedBatch
 from mmfeat.dataset.assemble import CopyReport
 from mmfeat.dataset.clip_table import LabelInfo
+from mmfeat.dataset.dataset_tables import LabelTable
 from mmfeat.dataset.describe import describe, format_description
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.join import join_datasets
 from mmfeat.dataset.merge import merge_datasets
 from mmfeat.dataset.padded import PaddedBatch
-from mmfeat.dataset.reader import DatasetReader, LabelTable
+from mmfeat.dataset.reader import DatasetReader
 from mmfeat.dataset.schemes import SplitConfig
 from mmfeat.dataset.split import SplitReport, split_dataset
 from mmfeat.dataset.storage import Compression

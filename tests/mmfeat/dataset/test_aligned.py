@@ -165,6 +165,20 @@ def test_what_cannot_be_aligned_is_refused(tmp_path):
         reader.read_aligned("s", [0])
 
 
+def test_words_of_a_clip_whose_place_in_its_recording_is_not_known_are_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with DatasetWriter(path, info=DatasetInfo(name="x"), streams=[info("s")], words={"made_by": []}) as writer:
+        for clip_id, start_s in (("known", 20.0), ("unknown", NAN)):
+            features = frames([[1, 1]], [0.5])
+            entry = ClipEntry(clip_id=clip_id, recording_id="film", start_s=start_s, end_s=start_s + 1)
+            spoken = words(("hi", 20.0, 21.0))
+            writer.write(ClipFeatures(entry=entry, streams={"s": features}, words=spoken, duration_s=1.0))
+    with DatasetReader(path) as reader:
+        assert reader.read_aligned("s", [0]).n_frame.tolist() == [1]
+        with pytest.raises(InputError, match=r"clip 'unknown': expected start_s, .* got none, and words until 21.0 s"):
+            reader.read_aligned("s", [1])
+
+
 def test_sums_are_exact_where_float32_is_not(tmp_path):
     values = np.array([1e8, 1.0, -1e8, 1.0] * 100, dtype=np.float32)
     features = frames(np.stack([values, values], axis=1), np.arange(400) / 100)
