@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from mmfeat.vision import openface_stream_info
 
 Indices = npt.NDArray[np.int64]
 BATCH = 32
+BYTES_PER_CALL = 1 << 20
 BLOCK = 64  # neighbouring clips that are read in one go, and clips that a shard holds
 FRAME_RATE_HZ = 30.0
 MEDIAN_S, SPREAD, LONGEST_S = 3.4, 0.6, 20.0  # log-normal: a mean of 4.1 s, as MOSI has
@@ -106,19 +108,27 @@ class Layout(ABC):
         """Return what ``batch`` and ``all_clips`` read from; a context manager."""
 
     @abstractmethod
-    def n_clip(self, handle: Any) -> int:
-        """Return how many clips there are."""
-
-    @abstractmethod
     def batch(self, handle: Any, indices: Indices) -> list[list[Float32Array]]:
         """Return the values of each stream of some clips, clip by clip, with the times read as well."""
+
+    def padded_batch(self, handle: Any, indices: Indices) -> list[Float32Array]:
+        """Return each stream of some clips as one array, with zeros behind their ends."""
+        return [padded(clips) for clips in self.batch(handle, indices)]
+
+
+class KnownOrder(Layout):
+    """A layout whose clips can be counted and read in their order."""
+
+    @abstractmethod
+    def n_clip(self, handle: Any) -> int:
+        """Return how many clips there are."""
 
     @abstractmethod
     def all_clips(self, handle: Any) -> Iterator[list[list[Float32Array]]]:
         """Yield the values of each stream of all clips in their order, some clips at a time."""
 
 
-class Mmfeat(Layout):
+class Mmfeat(KnownOrder):
     """One file: every stream in one piece."""
 
     name = "mmfeat"
@@ -142,6 +152,10 @@ class Mmfeat(Layout):
         batches = [handle.read_batch(stream, indices) for stream in STREAMS]
         return [np.split(batch.values, batch.offsets[1:-1]) for batch in batches]
 
+    def padded_batch(self, handle: DatasetReader, indices: Indices) -> list[Float32Array]:
+        """Return some clips, padded, and with a mask."""
+        return [handle.read_padded(stream, indices).values for stream in STREAMS]
+
     def all_clips(self, handle: DatasetReader) -> Iterator[list[list[Float32Array]]]:
         """Yield all clips, ``BLOCK`` at a time."""
         for start in range(0, handle.n_clip, BLOCK):
@@ -152,7 +166,7 @@ class Mmfeat(Layout):
         return self.folder / "clips.h5"
 
 
-class GroupPerClip(Layout):
+class GroupPerClip(KnownOrder):
     """CMU-SDK's ``.csd``: one file a stream, one HDF5 group a clip with ``features`` and ``intervals``."""
 
     name = "one group per clip"
@@ -209,7 +223,7 @@ class OpenCsd:
             file.close()
 
 
-class PaddedPickle(Layout):
+class PaddedPickle(KnownOrder):
     """MMSA's way: one pickle with one array of (clip, longest, feature) for each stream."""
 
     name = "padded pickle"
@@ -233,8 +247,12 @@ class PaddedPickle(Layout):
         return len(handle.table["id"])
 
     def batch(self, handle: OpenPickle, indices: Indices) -> list[list[Float32Array]]:
-        """Return some clips, padded: as in MMSA each becomes an array of its own, then they are stacked."""
-        return [[np.stack([handle.table[stream][index].copy() for index in indices])] for stream in STREAMS]
+        """Return some clips with their padding."""
+        return [[handle.table[stream][index].copy() for index in indices] for stream in STREAMS]
+
+    def padded_batch(self, handle: OpenPickle, indices: Indices) -> list[Float32Array]:
+        """Return some clips, stacked as torch's loader does it with the arrays of MMSA's dataset."""
+        return [np.stack(clips) for clips in self.batch(handle, indices)]
 
     def all_clips(self, handle: OpenPickle) -> Iterator[list[list[Float32Array]]]:
         """Yield all clips, ``BLOCK`` at a time."""
@@ -256,6 +274,20 @@ class OpenPickle:
         self.table.clear()
 
 
+def write_bare_bytes(corpus: Corpus, folder: Path) -> None:
+    """Write the values of each stream one behind the other: the least that the page cache has to take."""
+    for info in corpus.streams:
+        descriptor = os.open(folder / info.name, os.O_WRONLY | os.O_CREAT)
+        waiting: list[memoryview] = []
+        for values in corpus.values(info.name):
+            waiting.append(values.data)
+            if sum(piece.nbytes for piece in waiting) >= BYTES_PER_CALL:
+                os.writev(descriptor, waiting)
+                waiting = []
+        os.writev(descriptor, waiting)
+        os.close(descriptor)
+
+
 def padded(clips: Sequence[Float32Array]) -> Float32Array:
     """Return clips as one array of (clip, longest, feature) with zeros behind their ends."""
     table = np.zeros((len(clips), max(map(len, clips)), clips[0].shape[1]), dtype=np.float32)
@@ -264,4 +296,4 @@ def padded(clips: Sequence[Float32Array]) -> Float32Array:
     return table
 
 
-LAYOUTS: dict[str, type[Layout]] = {layout.name: layout for layout in (Mmfeat, GroupPerClip, PaddedPickle)}
+LAYOUTS: dict[str, type[KnownOrder]] = {layout.name: layout for layout in (Mmfeat, GroupPerClip, PaddedPickle)}

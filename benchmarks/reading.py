@@ -21,13 +21,24 @@ import sys  # noqa: E402
 import tempfile  # noqa: E402
 import textwrap  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Iterator, Sequence  # noqa: E402
+from collections.abc import Callable, Iterator, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
+import numpy.typing as npt  # noqa: E402
 from batch_loop import read_batches  # noqa: E402
-from file_layouts import LAYOUTS, Corpus, GroupPerClip, Layout, Mmfeat, PaddedPickle  # noqa: E402
+from file_layouts import (  # noqa: E402
+    LAYOUTS,
+    Corpus,
+    GroupPerClip,
+    KnownOrder,
+    Layout,
+    Mmfeat,
+    PaddedPickle,
+    write_bare_bytes,
+)
+from peer_layouts import PEERS, absent, installed_packages, is_installed  # noqa: E402
 from report import FOLDER, README, RESULTS, conditions, cpu_time_s, put  # noqa: E402
 
 N_ROUND = 7
@@ -35,34 +46,38 @@ COLUMNS = {"all 709 columns of faces": ("all",), "41 columns of faces": ("au", "
 ABOUT = (
     "The same clips, 33 columns of sound and those of faces. One group per clip: `.csd` files of the CMU SDK, written "
     "and read with plain h5py. Padded pickle: MMSA's way, one array of (clip, longest clip, feature). Batches are 32 "
-    "clips in random order; in the order of the file mmfeat takes 64 at a time. Writing ends when the file is on the "
-    "disk; mmfeat also computes its hash."
+    "clips in random order; in the order of the file mmfeat takes 64 at a time. A padded batch is one array a stream; "
+    "Arrow is mapped into memory and read with the padding, webdataset reads its tar files in their order and shuffles "
+    "in memory. Writing is wall clock and ends when every file was flushed to the disk with fsync; mmfeat "
+    "also computes the hash of the content, and writes around the page cache; plain writes go through it, 1 MiB a call."
 )
 HEADER = ["| clips | what | mmfeat | the other | ratio (quartiles) |", "|---|---|---|---|---|"]
 
 
-def ask_for_writing(name: str, corpus: Corpus, folder: Path) -> str:
-    """Return the row of writing against one group per clip."""
-    rounds = []
-    for _ in range(N_ROUND):
-        times_s = []
-        for layout in (Mmfeat, GroupPerClip):
-            place = folder / "written"
-            place.mkdir()
-            times_s.append(_wall_s(layout(place), corpus))
-            shutil.rmtree(place)
-        rounds.append(times_s)
-    return _row(name, "writing, against one group per clip", rounds, corpus.n_clip)
+def ask_for_writing(name: str, corpus: Corpus, folder: Path) -> Iterator[str]:
+    """Yield the rows of writing: against one group per clip, and against the bytes alone."""
+    writers: dict[str, Callable[[Path], None]] = {
+        "mmfeat": lambda place: Mmfeat(place).write(corpus),
+        "one group per clip": lambda place: GroupPerClip(place).write(corpus),
+        "plain writes of the values": lambda place: write_bare_bytes(corpus, place),
+    }
+    rounds = np.array([[_wall_s(write, folder / "written") for write in writers.values()] for _ in range(N_ROUND)])
+    for column, what in enumerate(writers):
+        if column:
+            yield _row(name, f"writing, against {what}", rounds[:, [0, column]], corpus.n_clip)
 
 
-def _wall_s(layout: Layout, corpus: Corpus) -> float:
-    """Return how long it takes until all clips are on the disk."""
+def _wall_s(write: Callable[[Path], None], place: Path) -> float:
+    """Return how long it takes until everything is on the disk."""
+    place.mkdir()
     start_s = time.perf_counter()
-    layout.write(corpus)
-    for path in layout.folder.iterdir():
+    write(place)
+    for path in place.iterdir():
         with path.open("rb") as handle:
             os.fsync(handle.fileno())
-    return time.perf_counter() - start_s
+    time_s = time.perf_counter() - start_s
+    shutil.rmtree(place)
+    return time_s
 
 
 def ask_for_reading(name: str, corpus: Corpus, folder: Path) -> Iterator[str]:
@@ -78,8 +93,24 @@ def ask_for_reading(name: str, corpus: Corpus, folder: Path) -> Iterator[str]:
         passes = [partial(_read_all, own, own_handle), partial(_read_all, groups, group_handle)]
         yield _row(name, "in the order of the file, against one group per clip", _rounds(passes), corpus.n_clip)
         with pickled.open() as pickle_handle:
-            padded = [partial(read_batches, own, own_handle, pad=True), partial(read_batches, pickled, pickle_handle)]
+            padded = [
+                partial(read_batches, own, own_handle, pad=True),
+                partial(read_batches, pickled, pickle_handle, pad=True),
+            ]
             yield _row(name, "padded batches, against a padded pickle", _rounds(padded, corpus.n_clip), corpus.n_clip)
+        for peer in PEERS:
+            if is_installed(peer):
+                yield _against_peer(name, corpus, peer(folder / peer.__name__), padded[0])
+
+
+def _against_peer(name: str, corpus: Corpus, peer: Layout, own: partial[None]) -> str:
+    """Return the row of padded batches against another package."""
+    peer.folder.mkdir()
+    peer.write(corpus)
+    with peer.open() as handle:
+        rounds = _rounds([own, partial(read_batches, peer, handle, pad=True)], corpus.n_clip)
+    shutil.rmtree(peer.folder)
+    return _row(name, f"padded batches, against {peer.name}", rounds, corpus.n_clip)
 
 
 def ask_for_memory(name: str, groups: tuple[str, ...], n_clip: int, folder: Path) -> Iterator[str]:
@@ -100,7 +131,7 @@ def ask_for_memory(name: str, groups: tuple[str, ...], n_clip: int, folder: Path
         )
 
 
-def _read_all(layout: Layout, handle: object, _seed: int) -> None:
+def _read_all(layout: KnownOrder, handle: object, _seed: int) -> None:
     for _clips in layout.all_clips(handle):
         pass
 
@@ -114,7 +145,7 @@ def _rounds(ways: Sequence[partial[None]], *arguments: int) -> list[list[float]]
     ]
 
 
-def _row(name: str, what: str, rounds: Sequence[Sequence[float]], n_clip: int) -> str:
+def _row(name: str, what: str, rounds: Sequence[Sequence[float]] | npt.NDArray[np.float64], n_clip: int) -> str:
     own, other = np.array(rounds).T
     low, ratio, high = np.quantile(other / own, [0.25, 0.5, 0.75])
     own_per_s, other_per_s = n_clip / np.median(own), n_clip / np.median(other)
@@ -134,7 +165,7 @@ def table(n_clip: int, folder: Path) -> Iterator[str]:
         yield from ask_for_reading(name, corpus, place)
         shutil.rmtree(place)
     for name, groups in COLUMNS.items():
-        yield ask_for_writing(name, Corpus(n_clip, groups), folder)
+        yield from ask_for_writing(name, Corpus(n_clip, groups), folder)
     name, groups = next(iter(COLUMNS.items()))
     yield from ask_for_memory(name, groups, n_clip, folder)
 
@@ -145,15 +176,15 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=2_000, help="how many to make")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md and README.md")
     arguments = parser.parse_args()
-    measured = f"{conditions(('mmfeat', 'h5py', 'numpy'))}."
+    measured = f"{conditions(('mmfeat', 'h5py', 'numpy', *installed_packages()))}."
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         for line in table(arguments.clips, Path(folder)):
             print(line, flush=True)
             lines.append(line)
-    print(f"\n{measured}", file=sys.stderr)
+    print(f"\n{absent()}{measured}", file=sys.stderr)
     if arguments.write:
-        made_by = f"{N_ROUND} rounds in turn, medians. Made by `make bench-reading`: {measured}"
+        made_by = f"{absent()}{N_ROUND} rounds in turn, medians. Made by `make bench-reading`: {measured}"
         text = "\n\n".join([textwrap.fill(ABOUT, 120), "\n".join(lines), textwrap.fill(made_by, 120)])
         put(RESULTS, "## Writing and reading", "bench-reading", text)
         put(README, "## Writing and reading", "bench-reading", text)

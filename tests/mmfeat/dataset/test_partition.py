@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
 from mmfeat.dataset.partition import deal, strata_of
 from mmfeat.errors import InputError
@@ -10,6 +10,7 @@ from mmfeat.errors import InputError
 SHARES = (0.7, 0.1, 0.2)
 
 
+@settings(deadline=None)
 @given(
     sizes=strategies.lists(strategies.integers(1, 9), min_size=3, max_size=40),
     shares=strategies.lists(strategies.floats(0.05, 1.0), min_size=1, max_size=3),
@@ -22,6 +23,7 @@ def test_groups_stay_whole_and_no_part_is_empty(sizes, shares, seed):
     assert set(parts.tolist()) == set(range(len(shares)))
 
 
+@settings(deadline=None)
 @given(n_clip=strategies.integers(10, 200), seed=strategies.integers(0, 5))
 def test_single_clips_are_dealt_out_to_the_nearest_numbers(n_clip, seed):
     parts = deal([str(index) for index in range(n_clip)], SHARES, seed=seed)
