@@ -114,7 +114,7 @@ def _cost(times_s: npt.NDArray[np.float64], index: int) -> str:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, default=500, help="how many to read")
+    parser.add_argument("--clips", type=int, default=150, help="how many to read")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     arguments = parser.parse_args()
     if "MMFEAT_REAL_DATA" not in os.environ:
