@@ -235,10 +235,17 @@ def _check_openface(entries: Sequence[ClipEntry], openface: OpenFaceFiles) -> No
     raise InputError(f"{openface.folder}: expected files such as {first.name!r}, found {there!r}; correct --openface")
 
 
+def _on_recordings_clock(words: Words | None, entry: ClipEntry) -> Words | None:
+    """Return words that were heard in a clip with times that count from the start of its recording."""
+    if words is None or not entry.is_part:
+        return words
+    return replace(words, intervals_s=words.intervals_s + entry.start_s)
+
+
 def _with_recognised(entry: ClipEntry, recognised: RecognisedTexts) -> ClipEntry:
     """Return a clip with what a recogniser heard; of a recording's words those in the time of the clip."""
     if (heard := recognised.find(entry.clip_id)) is not None:
-        return replace(entry, text=heard.text, words=heard.words)
+        return replace(entry, text=heard.text, words=_on_recordings_clock(heard.words, entry))
     if not entry.is_part or (heard := recognised.find(entry.recording_id)) is None or heard.words is None:
         return replace(entry, text="", words=None)
     middles = heard.words.intervals_s.mean(axis=1)
