@@ -66,7 +66,7 @@ class BuildPlan:
             **config_to_dict(self.config),
             "the list of streams": [stream.name for stream in self.streams],
             "version": dict(self.versions),
-            "parts of recordings or words": self.cuts_sha256,
+            "hash of cuts and words": self.cuts_sha256[:12],  # whoever reads the message wants no more of it
             "the finished file": finished,
         }
 

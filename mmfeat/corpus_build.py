@@ -40,7 +40,8 @@ class CorpusReport:
 
     def summary(self) -> str:
         """Return both as text."""
-        return f"{self.build.summary()}\n{self.table.summary()}\nall of it as JSON: {self.table_path}"
+        parts = (self.build.summary(), self.table.summary(), f"all of it as JSON: {self.table_path}")
+        return "\n".join(filter(None, parts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,8 @@ class CorpusPlan:
         exists = " (exists)" if self.output.exists() else ""
         lines = [f"{name:<20} {value}" for name, value in facts.items()]
         notes = [f"note: {note}" for note in self.notes]
-        return "\n".join([f"{'output':<20} {self.output}{exists}", *lines, self.table.summary(), *notes])
+        parts = [f"{'output':<20} {self.output}{exists}", *lines, self.table.summary(), *notes]
+        return "\n".join(filter(None, parts))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources
 from mmfeat.corpora.facts import fact_rows
@@ -40,6 +41,7 @@ SKIPPED = frozenset(
 )
 """Four videos and one clip that SKESL leaves out. Source: SKESL, data/EmoVoxCeleb/ignored_av_segment.py."""
 _FLAT = re.compile(r"(?P<video>.{11})_(?P<clip>\d+)")
+_SUFFIXES = frozenset([*AUDIO, *VIDEO])
 _SOUND = ("audio", "wav", "aac", "dev", "test")  # folders between the root and the speakers
 
 
@@ -83,8 +85,7 @@ def read(root: Path, sources: RawSources, *, choice: SpeakerChoice) -> RawCorpus
     packed, left_out = PackedTexts(), Counter[str]()
     for name, folder in kept:
         known: set[str] = set()
-        for path in _sounds(folder):
-            place = path.relative_to(root).as_posix()
+        for place in _sounds(str(folder), folder.relative_to(root).as_posix()):
             clip = _clip(place, name)
             if clip.clip_id in known:
                 found.add(DOUBLED, clip.clip_id, place)
@@ -96,12 +97,12 @@ def read(root: Path, sources: RawSources, *, choice: SpeakerChoice) -> RawCorpus
                 packed.add(f"{name}\t{place}")
         _check_texts(root, name, known, found)
     notes = _notes(len(folders), len(kept), listed, choice, left_out)
-    make = partial(_entry, packed, root=root, sources=sources)
+    texts = root / "text"
+    make = partial(_entry, packed, root=root, texts=texts if texts.is_dir() else None, sources=sources)
     return RawCorpus(entries=LazyEntries(len(packed), make), differences=found, notes=notes)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Clip:
+class _Clip(NamedTuple):
     speaker: str
     video: str
     number: str
@@ -113,12 +114,12 @@ class _Clip:
 
 def _clip(place: str, speaker: str) -> _Clip:
     """Return what a path says: ``…/<speaker>/<video>/<number>.wav`` or ``…/<speaker>/<video>_<number>.wav``."""
-    path = Path(place)
-    flat = _FLAT.fullmatch(path.stem)
-    if path.parent.name == speaker and flat:
-        return _Clip(speaker=speaker, video=flat["video"], number=flat["clip"])
-    video = path.parent.name if path.parent.name != speaker else path.stem
-    return _Clip(speaker=speaker, video=video, number=path.stem)
+    folder, _, name = place.rpartition("/")
+    parent, stem = folder.rpartition("/")[2], name.rpartition(".")[0]
+    if parent != speaker:
+        return _Clip(speaker=speaker, video=parent, number=stem)
+    flat = _FLAT.fullmatch(stem)
+    return _Clip(speaker=speaker, video=flat["video"] if flat else stem, number=flat["clip"] if flat else stem)
 
 
 def _listed_speakers(root: Path) -> dict[str, Mapping[str, str]]:
@@ -153,17 +154,17 @@ def _is_chosen(name: str, listed: Mapping[str, Mapping[str, str]], choice: Speak
     return name in listed and listed[name]["nationality"] in choice.nationalities
 
 
-def _sounds(folder: Path) -> Iterator[Path]:
-    """Yield the sound files of a speaker; folders are listed one by one, nothing is collected."""
-    suffixes = {*AUDIO, *VIDEO}
-    items = sorted(os.scandir(folder), key=lambda item: item.name)
-    for item in items:
-        if is_litter(item.name):
+def _sounds(folder: str, place: str) -> Iterator[str]:
+    """Yield the places of a speaker's sound files; folders are listed one by one, nothing is collected."""
+    with os.scandir(folder) as listing:
+        items = sorted((item.name, item.is_dir()) for item in listing)
+    for name, is_dir in items:
+        if is_litter(name):
             continue
-        if item.is_dir():
-            yield from _sounds(Path(item.path))
-        elif Path(item.name).suffix.lower() in suffixes:
-            yield Path(item.path)
+        if is_dir:
+            yield from _sounds(f"{folder}/{name}", f"{place}/{name}")
+        elif name[name.rfind(".") :].lower() in _SUFFIXES:
+            yield f"{place}/{name}"
 
 
 def _left_out(clip: _Clip, listed: Mapping[str, Mapping[str, str]], sources: RawSources, choice: SpeakerChoice) -> str:
@@ -195,11 +196,11 @@ def _speaks(clip_id: str, sources: RawSources, choice: SpeakerChoice) -> bool:
     )
 
 
-def _entry(packed: PackedTexts, index: int, *, root: Path, sources: RawSources) -> ClipEntry:
+def _entry(packed: PackedTexts, index: int, *, root: Path, texts: Path | None, sources: RawSources) -> ClipEntry:
     speaker, _, place = packed[index].partition("\t")
     clip, path = _clip(place, speaker), root / place
-    names = (clip.clip_id, _flat_name(clip), f"{clip.speaker}/{clip.video}_{clip.number}")
-    is_sound = path.suffix.lower() in AUDIO
+    names = (clip.clip_id, _flat_name(clip), f"{clip.speaker}/{clip.video}_{clip.number}") if sources.openface else ()
+    is_sound = place[place.rfind(".") :].lower() in AUDIO
     return ClipEntry(
         clip_id=clip.clip_id,
         recording_id=f"{clip.speaker}/{clip.video}",
@@ -208,7 +209,7 @@ def _entry(packed: PackedTexts, index: int, *, root: Path, sources: RawSources) 
         audio=path if is_sound else None,
         video=None if is_sound else path,
         openface=sources.openface.find(*names) if sources.openface else None,
-        text=_transcript(root, clip),
+        text=_transcript(texts, clip) if texts else "",
     )
 
 
@@ -217,9 +218,9 @@ def _flat_name(clip: _Clip) -> str:
     return f"{clip.speaker}_{clip.video}_{clip.number.zfill(7)}".replace(".", "_")
 
 
-def _transcript(root: Path, clip: _Clip) -> str:
+def _transcript(texts: Path, clip: _Clip) -> str:
     """Return the text beside the sound, ``text/<speaker>/<video>_<number>.txt``; empty where there is none."""
-    folder = root / "text" / clip.speaker
+    folder = texts / clip.speaker
     for name in (f"{clip.video}_{clip.number}.txt", f"{clip.video}/{clip.number}.txt"):
         try:
             return " ".join((folder / name).read_text(encoding="utf-8").split())

@@ -125,7 +125,7 @@ def test_other_transcripts_begin_an_interrupted_build_anew(entries, table, tmp_p
         build_dataset(entries, tmp_path / "x.h5", CONFIG, transcripts=table(line("a")), track=stop)
     report = build_dataset(entries, tmp_path / "x.h5", CONFIG, transcripts=table(line("a"), line("b")))
     assert report.n_continued == 0
-    assert any("begun anew: parts of recordings or words" in note for note in report.notes)
+    assert any("begun anew: hash of cuts and words was" in note for note in report.notes)
 
 
 def test_failed_clips_are_tried_again_with_the_words_of_all(entries, transcripts, tmp_path, monkeypatch):

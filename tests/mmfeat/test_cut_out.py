@@ -1,7 +1,10 @@
 """Clips that are parts of recordings: their sound, faces and frames are those of their time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import soundfile
 
 from mmfeat import (
     BuildConfig,
@@ -62,8 +65,6 @@ def test_frames_of_a_part_are_those_shown_in_it(tmp_path):
 
 @pytest.mark.parametrize("span", [(float("nan"), float("nan")), (2.0, 1.0), (-1.0, 1.0)])
 def test_times_that_cannot_be_fail_the_clip_and_not_the_build(tmp_path, span):
-    import soundfile
-
     soundfile.write(tmp_path / "a.wav", np.zeros(32_000), 16_000)
     entry = ClipEntry(clip_id="a", audio=tmp_path / "a.wav", start_s=span[0], end_s=span[1], is_part=True)
     clip = extract_clip(entry, BuildConfig())
@@ -99,3 +100,24 @@ def test_finished_features_cannot_take_the_name_of_an_extracted_stream(tmp_path)
     entry = ClipEntry(clip_id="a", features={"audio": tmp_path / "a.npy"})
     with pytest.raises(InputError, match=r"stream audio: expected another name for finished features"):
         build_dataset([entry], tmp_path / "a.h5")
+
+
+def test_an_interrupted_build_of_other_times_is_begun_anew(tmp_path):
+    def stop_after_one(clips, _total, _description):
+        yield next(iter(clips))
+        raise KeyboardInterrupt
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(48_000), 16_000)
+    times = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+    entries = [
+        ClipEntry(clip_id=str(i), audio=tmp_path / "a.wav", start_s=start, end_s=end, is_part=True)
+        for i, (start, end) in enumerate(times)
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        build_dataset(entries, tmp_path / "a.h5", track=stop_after_one)
+    shorter = [replace(entry, end_s=entry.end_s - 0.5) for entry in entries]
+    report = build_dataset(shorter, tmp_path / "a.h5")
+    (note,) = report.notes
+    assert note.startswith(f"{tmp_path}/a.h5: an interrupted build was begun anew: hash of cuts and words was ")
+    with DatasetReader(tmp_path / "a.h5") as reader:
+        np.testing.assert_array_equal(reader.durations_s, 0.5)

@@ -162,6 +162,16 @@ def test_words_of_a_recognised_recording_go_to_its_clips(tmp_path):
     assert texts == {f"{FIRST}_2": "w0 w1", f"{FIRST}_3": "w3"}
 
 
+def test_words_of_a_recognised_clip_are_put_on_the_clock_of_its_recording(tmp_path):
+    raw = make_raw_mosei(tmp_path / "raw", n_clip=2)
+    words = '[{"text": "hi", "start_s": 0.1, "stop_s": 0.2}]'
+    (raw / "transcripts.jsonl").write_text(f'{{"clip_id": "{FIRST}_3", "text": "hi", "words": {words}}}\n')
+    entries = read_corpus(MOSEI, raw, CorpusChoice(recognised=raw / "transcripts.jsonl")).entries
+    (entry,) = (entry for entry in entries if entry.clip_id == f"{FIRST}_3")
+    assert entry.start_s == 1.0
+    assert entry.words.intervals_s.tolist() == [[1.1, 1.2]]
+
+
 def test_a_sequence_of_other_labels_is_refused(tmp_path):
     write_sequence(tmp_path / "CMU_MOSEI_Labels.csd", "labels", {FIRST: ([[1.0, 2.0]], [[0.0, 1.0]])})
     with pytest.raises(InputError, match=r"expected sentiment and six emotions in '-3g5yACwYnA', got 2 columns"):
