@@ -15,25 +15,25 @@ from .options import (
     FAILED_CLIPS,
     FILE,
     FOLDER,
+    build_options,
     clip_progress,
     compression_option,
     config_option,
     engine_option,
     fps_option,
     groups_option,
-    jobs_option,
     json_option,
     origin,
     out_option,
-    overwrite_option,
     progress_bar,
-    retry_option,
     set_option,
     show_report,
 )
 
 if TYPE_CHECKING:
     from mmfeat import Compression, Corpus, CorpusChoice
+
+    from .options import BuildOptions
 
 Command = Callable[..., None]
 
@@ -69,13 +69,10 @@ _OPTIONS = (
     config_option,
     set_option,
     engine_option,
-    jobs_option,
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
     click.option("--dry-run", is_flag=True, help="Print what was found, what is missing and what would be done."),
     json_option,
     compression_option,
-    overwrite_option,
-    retry_option,
 )
 
 
@@ -87,9 +84,10 @@ def _corpus_command(choose: Callable[..., Corpus]) -> Command:
         common = {name: options.pop(name) for name in list(options) if name in signature(_run).parameters}
         _run(choose(**options), **common)
 
+    built: Command = build_options(command)
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        built = option(built)
+    return built
 
 
 def _run(
@@ -109,13 +107,11 @@ def _run(
     config_file: Path | None,
     overrides: tuple[str, ...],
     engine: str,
-    n_jobs: int,
     limit: int | None,
     dry_run: bool,
     as_json: bool,
     compression: Compression,
-    overwrite: bool,
-    retry_failed: bool,
+    how: BuildOptions,
 ) -> None:
     """Plan or build a corpus, print the report, and end with 1 where clips failed or are missing."""
     from mmfeat import CorpusChoice, build_corpus, plan_corpus, resolve_build_config
@@ -124,8 +120,6 @@ def _run(
         raise click.UsageError("expected --openface or --openface-bin, one of the two")
     if transcripts is not None and text_from != "asr":
         raise click.UsageError("--transcripts goes with --text-from asr")
-    if overwrite and retry_failed:
-        raise click.UsageError("expected --overwrite or --retry-failed, one of the two")
     settings = [f"engine={engine}", *openface_settings(groups, None, fps), *overrides]
     config = resolve_build_config(preset=preset, file=config_file, overrides=settings, frames=frames)
     recognised = (transcripts or root / "transcripts.jsonl") if text_from == "asr" else None
@@ -133,16 +127,18 @@ def _run(
     if dry_run:
         show_report(plan_corpus(corpus, root, output, config, choice), as_json=as_json)
         return
-    choice = _with_openface(corpus, root, choice, output, program, n_jobs)
+    choice = _with_openface(corpus, root, choice, output, program, how.n_jobs)
     report = build_corpus(
         corpus,
         root,
         output,
         config,
         choice,
-        n_jobs=n_jobs,
-        overwrite=overwrite,
-        retry_failed=retry_failed,
+        n_jobs=how.n_jobs,
+        scheduler=how.scheduler,
+        shard=how.shard,
+        overwrite=how.overwrite,
+        retry_failed=how.retry_failed,
         compression=compression,
         track=clip_progress,
         origin=origin(),

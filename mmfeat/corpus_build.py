@@ -15,6 +15,7 @@ from mmfeat.corpus_size import expected_bytes, n_with
 from mmfeat.dataset import Compression
 from mmfeat.errors import InputError
 from mmfeat.lazy_entries import changed
+from mmfeat.shards import Shard
 from mmfeat.transcripts import TranscriptTable
 from mmfeat.types import ClipEntry, ClipFeatures, Track, Words, untracked
 from mmfeat.vision import OpenFaceRunConfig, OpenFaceTool, run_openface
@@ -93,6 +94,8 @@ def build_corpus(
     choice: CorpusChoice | None = None,
     *,
     n_jobs: int = 1,
+    scheduler: str | None = None,
+    shard: Shard | None = None,
     overwrite: bool = False,
     retry_failed: bool = False,
     compression: Compression = "none",
@@ -110,10 +113,12 @@ def build_corpus(
         output: the file to make; it appears whole or not at all.
         config: settings of the streams.
         choice: what is taken of the corpus.
-        n_jobs: worker processes.
+        n_jobs: worker processes on this machine.
+        scheduler: address of a dask.distributed scheduler, see ``build_dataset``.
+        shard: build this part of the clips alone; ``merge_datasets`` unites all parts.
         overwrite: replace an existing file.
         retry_failed: of an existing file try only those clips again in which a stream failed, and clips that are new.
-        compression: of features, ``none`` or ``gzip``.
+        compression: of features, see ``DatasetWriter``.
         track: shows progress.
         origin: what the provenance event says beside the corpus.
 
@@ -131,13 +136,15 @@ def build_corpus(
         labels=corpus.labels,
         words=raw.words,
         n_jobs=n_jobs,
+        scheduler=scheduler,
+        shard=shard,
         overwrite=overwrite,
         retry_failed=retry_failed,
         compression=compression,
         track=track,
         origin={"corpus": corpus.name, "root": str(root), **(origin or {})},
     )
-    limited = choice.limit is not None
+    limited = choice.limit is not None or shard is not None
     table = reconcile(corpus, raw, failures=report.failures, limited=limited)
     table_path = output.with_name(f"{output.stem}.reconciliation.json")
     table_path.write_text(table.to_json() + "\n", encoding="utf-8")

@@ -98,7 +98,7 @@ def test_the_wheel_holds_code_specifications_and_types_and_nothing_else(wheel):
         "mmfeat/__init__.pyi",
         "skesl/py.typed",
         "mmfeat_schemas/dataset-v1.toml",
-        "mmfeat/corpora/facts/mosi.csv",
+        "mmfeat/corpora/fact_tables/mosi.csv",
     ):
         assert name in names
 

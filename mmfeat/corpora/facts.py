@@ -16,7 +16,7 @@ def fact_rows(name: str) -> list[dict[str, str]]:
     Args:
         name: its name without suffix.
     """
-    text = files("mmfeat.corpora").joinpath("facts", f"{name}.csv").read_text(encoding="utf-8")
+    text = files("mmfeat.corpora").joinpath("fact_tables", f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 

@@ -39,7 +39,7 @@ def test_no_recording_of_mosi_and_mosei_is_in_two_parts():
 
 
 def test_every_data_file_names_its_source():
-    folder = files("mmfeat.corpora") / "facts"
+    folder = files("mmfeat.corpora") / "fact_tables"
     tables = [item for item in folder.iterdir() if item.name.endswith(".csv")]
     assert len(tables) == 7
     for table in tables:
