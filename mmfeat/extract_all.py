@@ -13,6 +13,7 @@ from mmfeat.types import ClipEntry, ClipFeatures
 from mmfeat.vision import prepare_loader
 
 _MAX_THREADS = 4
+_CLIPS_PER_JOB = 64  # joblib holds all results behind a clip that takes long: so many at most, and no more
 
 
 def extract_all(
@@ -43,8 +44,11 @@ def extract_all(
         prepare_engine(config.audio, config.engine)  # compiled once here, loaded from the cache by every worker
     if any(entry.openface for entry in entries):
         prepare_loader()
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", prefer=_workers(entries, config, n_jobs))
-    yield from parallel(joblib.delayed(extract_clip)(entry, config, named) for entry in entries)
+    n_window = n_jobs * _CLIPS_PER_JOB
+    with joblib.Parallel(n_jobs=n_jobs, return_as="generator", prefer=_workers(entries, config, n_jobs)) as parallel:
+        for start in range(0, len(entries), n_window):
+            window = entries[start : start + n_window]
+            yield from parallel(joblib.delayed(extract_clip)(entry, config, named) for entry in window)
 
 
 def _workers(entries: Sequence[ClipEntry], config: BuildConfig, n_jobs: int) -> str:

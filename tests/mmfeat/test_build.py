@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import time
 
 import h5py
 import numpy as np
 import pytest
 import soundfile
 
+import mmfeat.extract_all
 from mmfeat import (
     BuildConfig,
     ClipEntry,
@@ -76,6 +78,34 @@ def test_the_content_does_not_depend_on_the_number_of_workers(entries, built, tm
     build_dataset(entries, tmp_path / "two.h5", n_jobs=2)
     with DatasetReader(built) as one, DatasetReader(tmp_path / "two.h5") as two:
         assert one.attributes["content_sha256"] == two.attributes["content_sha256"]
+
+
+def test_a_clip_that_takes_long_holds_few_others_up_in_memory(tmp_path, monkeypatch):
+    """Whatever the number of clips: those behind the first one wait for it."""
+    extracted = []
+
+    def extract(entry, config, named):
+        if entry.clip_id == "00":
+            time.sleep(0.5)
+        extracted.append(entry.clip_id)
+        return extract_clip(entry, config, named)
+
+    monkeypatch.setattr(mmfeat.extract_all, "extract_clip", extract)
+    monkeypatch.setattr(mmfeat.extract_all, "_CLIPS_PER_JOB", 4)
+    n_seen = []
+
+    def track(clips, _total, _description):
+        for clip in clips:
+            n_seen.append(len(extracted))
+            yield clip
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(8_000), 16_000)
+    entries = [ClipEntry(clip_id=f"{number:02d}", audio=tmp_path / "a.wav") for number in range(40)]
+    build_dataset(entries, tmp_path / "a.h5", n_jobs=2, track=track)
+    assert extracted[0] != "00"
+    assert n_seen[0] <= 8
+    with DatasetReader(tmp_path / "a.h5") as reader:
+        assert reader.clip_ids == tuple(entry.clip_id for entry in entries)
 
 
 def test_the_provenance_says_how_the_file_was_made(built):
