@@ -13,6 +13,7 @@ import platform
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 20.0
 NO_WORKER_TIMEOUT_S = 120.0  # a batch system may take its time to start one
 _LOOK_S = 1.0
-_TRANSFER_TIMEOUT_S = 300.0  # of one result, once it is there
 _CLIPS_PER_THREAD = 4  # some wait at the workers, so that none stands idle
 _AGAIN = "run the same command again, it goes on from what was done"
 
@@ -58,8 +58,8 @@ def extract_on_cluster(
         ClusterError: there is no scheduler or no worker, or they are gone; a worker has other versions or does not see
             the files; workers died over one clip.
     """
-    with _connected(scheduler) as client:
-        window = _Window(client, scheduler)
+    with ThreadPoolExecutor(1) as fetching, _connected(scheduler) as client:
+        window = _Window(client, scheduler, fetching)
         folder = str(Path.cwd())
         waiting: deque[tuple[ClipEntry, Future[ClipFeatures]]] = deque()
         remaining = iter(entries)
@@ -151,9 +151,10 @@ def _check_sees_files(clip: ClipFeatures, scheduler: str) -> None:
 class _Window:
     """How many clips may be on the cluster, and how their results come back."""
 
-    def __init__(self, client: Client, scheduler: str) -> None:
+    def __init__(self, client: Client, scheduler: str, fetching: ThreadPoolExecutor) -> None:
         self._client = client
         self._scheduler = scheduler
+        self._fetching = fetching
         self._n_clip = 0
         self._counted_s = float("-inf")
 
@@ -167,15 +168,14 @@ class _Window:
         return self._n_clip
 
     def result(self, entry: ClipEntry, future: Future[ClipFeatures]) -> ClipFeatures:
-        """Wait for a clip."""
-        from distributed import CancelledError, KilledWorker, wait
+        """Wait for a clip; its transfer goes on while the workers are looked at."""
+        from distributed import CancelledError, KilledWorker
 
+        waiting = self._fetching.submit(future.result)
         alone_since_s = None
         while True:
             try:
-                with self._client.as_current():
-                    wait([future], timeout=_LOOK_S)
-                clip: ClipFeatures = future.result(timeout=_TRANSFER_TIMEOUT_S)
+                clip: ClipFeatures = waiting.result(timeout=_LOOK_S)
                 return clip
             except TimeoutError:
                 alone_since_s = None if self._n_thread() else alone_since_s or time.monotonic()
