@@ -44,8 +44,10 @@ lint: install
 types: install
 	$(BIN)/mypy mmfeat skesl cli examples benchmarks
 
+# several processes, each with one thread: more threads than cores slow torch down manyfold
+tests: export OMP_NUM_THREADS := 1
 tests: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
