@@ -5,6 +5,7 @@ from .checkpoint import (
 )
 from .config import (
     SELECTION_METRICS as SELECTION_METRICS,
+    RunOptions as RunOptions,
     TrainConfig as TrainConfig,
     load_settings as load_settings,
 )

@@ -1,8 +1,8 @@
-"""Clips as model input: tokenised once, frames read on demand, padded with masks in ``collate``."""
+"""Clips as model input: tokenised once, frames read on demand, padded with masks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -14,9 +14,9 @@ from torch.utils.data import Dataset
 
 from mmfeat import DatasetReader, Float32Array
 from skesl.config import Stage
-from skesl.lexicon import find_sentiment_words
-from skesl.masking import SpecialTokens, mask_sentiment_word, plain_ids
-from skesl.text import TextEncoder, tokenise
+from skesl.frame_padding import Buffers, pad_frames
+from skesl.text import TextEncoder
+from skesl.text_table import TextTable
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,6 +62,11 @@ class Batch:
 
         return replace(self, **{field.name: move(getattr(self, field.name)) for field in fields(self)})
 
+    def tensors(self) -> list[Tensor]:
+        """Return every tensor of the batch."""
+        single = [self.input_ids, self.text_mask, self.labels, self.mask_positions]
+        return [*single, *self.streams.values(), *self.stream_masks.values()]
+
     def __len__(self) -> int:
         return len(self.clip_ids)
 
@@ -99,19 +104,34 @@ class ClipSet(Dataset[Sample]):
     ) -> None:
         self._reader = reader
         self._indices = indices
-        self._stage = stage
         self._streams = tuple(streams)
-        self._labels = labels
-        self._max_text_tokens = min(max_text_tokens, encoder.max_tokens)
-        self._seed = seed
         self._epoch = 0
-        self._special = special_tokens(encoder)
-        texts = [reader.texts[index] for index in indices]
-        self._texts = tokenise(encoder, texts)
-        self._words = [find_sentiment_words(text, lexicon) if stage == "pretrain" else [] for text in texts]
+        self._seed = seed
+        self._table = TextTable.build(
+            (reader.texts[index] for index in indices),
+            encoder,
+            lexicon=lexicon if stage == "pretrain" else None,
+            max_tokens=min(max_text_tokens, encoder.max_tokens),
+        )
+        self._labels = self._table.targets if stage == "pretrain" else labels[indices].astype(np.float32)
 
     def __len__(self) -> int:
         return int(self._indices.size)
+
+    @property
+    def clip_ids(self) -> tuple[str, ...]:
+        """Names of the clips."""
+        return self._ids(range(len(self)))
+
+    @property
+    def labels(self) -> Float32Array:
+        """Label or target of each clip, shape (clip,)."""
+        return self._labels
+
+    @property
+    def n_tokens(self) -> npt.NDArray[np.int64]:
+        """Length of each text with its special tokens, shape (clip,)."""
+        return self._table.lengths
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose random words are drawn."""
@@ -119,36 +139,48 @@ class ClipSet(Dataset[Sample]):
 
     def __getitem__(self, item: int) -> Sample:
         index = int(self._indices[item])
-        ids, position, label = self._masked(item, index)
+        ids, position = self._text(item)
         return Sample(
             clip_id=self._reader.clip_ids[index],
-            ids=ids,
+            ids=tuple(ids.tolist()),
             streams={name: self._valid_frames(name, index) for name in self._streams},
-            label=label,
+            label=float(self._labels[item]),
             mask_position=position,
         )
 
-    def _masked(self, item: int, index: int) -> tuple[tuple[int, ...], int, float]:
-        text = self._texts[item]
-        if self._stage == "finetune":
-            return (
-                plain_ids(text, self._special, max_tokens=self._max_text_tokens),
-                0,
-                float(self._labels[index]),
-            )
-        rng = np.random.default_rng((self._seed, self._epoch, index))
-        masked = mask_sentiment_word(text, self._words[item], self._special, max_tokens=self._max_text_tokens, rng=rng)
-        return masked.ids, masked.position, masked.target
+    def batch(self, items: npt.NDArray[np.int64], buffers: Buffers | None = None) -> Batch:
+        """Return clips as ``collate`` would, read together; several threads may read at once.
+
+        Args:
+            items: which clips of this set.
+            buffers: memory for the frames, which the next batch read with it overwrites; new memory where None.
+        """
+        texts = [self._text(int(item)) for item in items]
+        input_ids, text_mask = _pad([ids for ids, _ in texts])
+        streams, stream_masks = {}, {}
+        for name in self._streams:
+            frames = self._reader.read_batch(name, self._indices[items])
+            streams[name], stream_masks[name] = pad_frames(frames, name, buffers or Buffers())
+        return Batch(
+            clip_ids=self._ids(items.tolist()),
+            input_ids=input_ids,
+            text_mask=text_mask,
+            streams=streams,
+            stream_masks=stream_masks,
+            labels=torch.from_numpy(self._labels[items]),
+            mask_positions=torch.tensor([position for _, position in texts], dtype=torch.int64),
+        )
+
+    def _text(self, item: int) -> tuple[npt.NDArray[np.int64], int]:
+        return self._table.text(item, draw=(self._seed, self._epoch, int(self._indices[item])))
+
+    def _ids(self, items: Iterable[int]) -> tuple[str, ...]:
+        names = self._reader.clip_ids
+        return tuple(names[self._indices[item]] for item in items)
 
     def _valid_frames(self, stream: str, index: int) -> Float32Array:
         features = self._reader.read(stream, index)
         return features.values[features.valid]
-
-
-def special_tokens(encoder: TextEncoder) -> SpecialTokens:
-    """Return the encoder's start, end and mask ids."""
-    tokenizer = encoder.tokenizer
-    return SpecialTokens(start=tokenizer.cls_token_id, end=tokenizer.sep_token_id, mask=tokenizer.mask_token_id)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

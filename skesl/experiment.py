@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,20 +20,25 @@ from mmfeat import (
     InputError,
     Track,
     config_from_mapping,
+    config_sha256,
     config_to_dict,
     untracked,
 )
-from skesl.checkpoint import RunFolder, load_settings_of_run, save_settings, transfer
-from skesl.config import Stage, TrainConfig
+from skesl.checkpoint import RunFolder, defined, load_settings_of_run, save_settings, transfer
+from skesl.config import RunOptions, Stage, TrainConfig
 from skesl.data import Batch, ClipSet
 from skesl.errors import CheckpointError, MethodError
+from skesl.idle_settings import refuse_idle_settings
 from skesl.lexicon import load_lexicon
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
+from skesl.processes import choose_device, is_first, start_processes, wait
 from skesl.selection import Indices
-from skesl.streams import check_streams
+from skesl.streams import check_streams, setting_differences
 from skesl.text import TextEncoder, load_text_encoder, restore_text_encoder
-from skesl.trainer import FitResult, Validate, choose_device, fit
+from skesl.trainer import FitResult, Validate, fit
+
+_NOT_COMPARED = ("train.device",)  # a training may go on on another machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,8 @@ class ExperimentConfig:
         label: name of the label; may be None where the file has exactly one.
         scheme: split scheme.
         lexicon: sentiment words for pretraining; VADER's where None.
+        options: how often to log and to save.
+        chosen_settings: settings of training that somebody asked for; one that does nothing in the stage is refused.
     """
 
     method: str = "skesl"
@@ -57,6 +66,8 @@ class ExperimentConfig:
     label: str | None = None
     scheme: str = "default"
     lexicon: Path | None = None
+    options: RunOptions = field(default_factory=RunOptions)
+    chosen_settings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +100,8 @@ class Experiment:
     encoder: TextEncoder
     method: Method
     settings: dict[str, Any]
+    lexicon: Mapping[str, float]
+    overwrite: bool
 
     def clips(self, indices: Indices, labels: Float32Array) -> ClipSet:
         """Return some clips of the dataset as input of the stage."""
@@ -99,17 +112,55 @@ class Experiment:
             stage=self.stage,
             streams=tuple(self.method.normalisers),
             labels=labels,
-            lexicon=load_lexicon(self.config.lexicon) if self.stage == "pretrain" else {},
+            lexicon=self.lexicon,
             max_text_tokens=self.config.train.max_text_tokens,
             seed=self.config.train.seed,
         )
 
-    def fit(self, clips: ClipSet, *, validate: Validate | None, track: Track[Batch] = untracked) -> StageReport:
-        """Train; the run folder then holds the best weights and the settings with the result."""
+    def fit(
+        self,
+        clips: ClipSet,
+        *,
+        validate: Validate | None,
+        track: Track[Batch] = untracked,
+        conclude: Callable[[], None] = lambda: None,
+    ) -> StageReport:
+        """Train, or go on with a training of the same settings that was killed.
+
+        The run folder then holds the best weights and the settings with the result.
+
+        Args:
+            clips: what is trained on.
+            validate: returns the metrics of the validation part.
+            track: shows progress.
+            conclude: what is still to be done, in all processes, before the run counts as finished.
+
+        Raises:
+            CheckpointError: a training with other settings was begun in the folder.
+            OutputExistsError: the run exists and is not to be replaced.
+            InputError: another process trains into the folder.
+        """
         train = self.config.train
-        save_settings(self.settings, self.encoder, self.folder)
-        result = fit(self.method, self.stage, clips, train, self.folder, validate=validate, track=track)
-        save_settings({**self.settings, "result": dataclasses.asdict(result)}, self.encoder, self.folder)
+        start_processes(train)
+        with self.folder.held() if is_first() else nullcontext():
+            if is_first():
+                self._begin()
+            wait()
+            result = fit(
+                self.method,
+                self.stage,
+                clips,
+                train,
+                self.folder,
+                validate=validate,
+                track=track,
+                options=self.config.options,
+            )
+            conclude()
+            wait()
+            if is_first():
+                save_settings({**self.settings, "result": dataclasses.asdict(result)}, self.encoder, self.folder)
+                self.folder.remove_checkpoints()
         return StageReport(
             stage=self.stage,
             method=self.method.name,
@@ -118,6 +169,30 @@ class Experiment:
             result=result,
             selection_metric=train.selection_metric,
         )
+
+    def _begin(self) -> None:
+        """Make the run folder, or leave it to be continued where the same training was begun in it."""
+        self.folder.check_free(overwrite=self.overwrite)  # another training may have ended meanwhile
+        begun = None if self.overwrite else self.folder.unfinished()
+        if begun is None:
+            self.folder.create()
+        else:
+            self._check_same(begun)
+        save_settings(self.settings, self.encoder, self.folder)
+
+    def _check_same(self, begun: Mapping[str, Any]) -> None:
+        """Refuse to go on with a training of other settings or other data."""
+        given = json.loads(json.dumps(defined(self.settings)))
+        own, other = (
+            {key: value for key, value in settings.items() if key in given and key != "versions"}
+            for settings in (given, begun)
+        )
+        differences = setting_differences(other, own, ignored=_NOT_COMPARED)
+        if differences:
+            raise CheckpointError(
+                f"{self.folder.path}: a training that was begun here has other settings: {'; '.join(differences)}; "
+                "begin anew with --overwrite, or take another folder"
+            )
 
 
 def open_experiment(
@@ -129,13 +204,13 @@ def open_experiment(
     *,
     overwrite: bool,
 ) -> Experiment:
-    """Make the run folder and the method, with feature statistics of the training clips.
+    """Make the method, with feature statistics of the training clips; nothing is written.
 
     Raises:
         MethodError: the method does not declare the stage.
         CheckpointError: ``config.from_run`` does not fit.
         OutputExistsError: the run exists and ``overwrite`` is false.
-        ConfigError: the device is not there, or a setting of the method is wrong.
+        ConfigError: the device is not there, a setting of the method is wrong, or one that was chosen does nothing.
     """
     method_type = find_method(config.method)
     if stage not in method_type.stages:
@@ -145,6 +220,7 @@ def open_experiment(
     choose_device(config.train.device)
     folder = RunFolder(path=run)
     folder.check_free(overwrite=overwrite)
+    is_continued = not overwrite and folder.has_checkpoint()
     before = _settings_before(config, reader, run)
     method_config = _method_config(method_type, config, before)
     set_seed(config.train.seed)
@@ -153,12 +229,14 @@ def open_experiment(
         method_config,
         text_encoder=encoder.model,
         text_width=encoder.width,
-        normalisers=_normalisers(reader, method_type, train_clips),
+        normalisers=_normalisers(reader, method_type, None if is_continued else train_clips),
     )
+    refuse_idle_settings(method, stage, config.chosen_settings)
     if config.from_run is not None:
         transfer(method, config.from_run)
-    folder.create(overwrite=overwrite)
+    lexicon = load_lexicon(config.lexicon) if stage == "pretrain" else {}
     settings = _settings(reader, stage, config, method, encoder)
+    settings["data"] |= {"lexicon_sha256": config_sha256(lexicon)} if lexicon else {}
     return Experiment(
         stage=stage,
         config=config,
@@ -167,6 +245,8 @@ def open_experiment(
         encoder=encoder,
         method=method,
         settings=settings,
+        lexicon=lexicon,
+        overwrite=overwrite,
     )
 
 
@@ -221,14 +301,15 @@ def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) ->
 
 
 def _normalisers(
-    reader: DatasetReader, method_type: type[Method], train_clips: Indices
+    reader: DatasetReader, method_type: type[Method], train_clips: Indices | None
 ) -> dict[str, FeatureNormaliser]:
-    """Return the statistics of each stream that the method uses and the dataset has."""
+    """Return the statistics of each stream that the method uses and the dataset has; without clips they come later."""
     normalisers = {}
     for stream in method_type.stream_names:
         if stream in reader.stream_names:
             normalisers[stream] = FeatureNormaliser(reader.info(stream).feature_names)
-            normalisers[stream].fit(reader, stream, train_clips.tolist())
+            if train_clips is not None:
+                normalisers[stream].fit(reader, stream, train_clips.tolist())
     return normalisers
 
 

@@ -27,26 +27,36 @@ LANDING = {
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
+    "skesl.batches",
     "skesl.config",
     "skesl.data",
     "skesl.errors",
+    "skesl.frame_padding",
     "skesl.lexicon",
+    "skesl.loading",
     "skesl.masking",
     "skesl.methods",
     "skesl.nn",
     "skesl.normalise",
+    "skesl.schedules",
     "skesl.text",
+    "skesl.text_table",
 }
 SKESL_3 = {
     "skesl.checkpoint",
     "skesl.evaluate",
     "skesl.experiment",
+    "skesl.idle_settings",
+    "skesl.logs",
     "skesl.metrics",
     "skesl.predict",
     "skesl.predictions",
+    "skesl.processes",
+    "skesl.resume",
     "skesl.selection",
     "skesl.streams",
     "skesl.trainer",
+    "skesl.watch",
 }
 
 # unit: what it may import of the project

@@ -5,6 +5,7 @@ from mmfeat.dataset.describe import describe, format_description
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.join import join_datasets
 from mmfeat.dataset.merge import merge_datasets
+from mmfeat.dataset.open_stream import FrameBatch
 from mmfeat.dataset.reader import DatasetReader, LabelTable
 from mmfeat.dataset.schemes import SplitConfig
 from mmfeat.dataset.split import SplitReport, split_dataset
@@ -18,6 +19,7 @@ __all__ = [
     "DatasetReader",
     "DatasetWriter",
     "Finding",
+    "FrameBatch",
     "LabelInfo",
     "LabelTable",
     "SplitConfig",
