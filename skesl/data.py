@@ -133,6 +133,11 @@ class ClipSet(Dataset[Sample]):
         """Length of each text with its special tokens, shape (clip,)."""
         return self._table.lengths
 
+    @property
+    def n_byte(self) -> int:
+        """Bytes that the texts take in memory."""
+        return self._table.n_byte
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose random words are drawn."""
         self._epoch = epoch

@@ -63,7 +63,7 @@ class _Transfer:
         self._device = device
         self._is_cuda = device.type == "cuda"
         self._computing = torch.cuda.current_stream(device) if self._is_cuda else None
-        self._copying = torch.cuda.Stream(device) if self._is_cuda else None
+        self._copying = torch.cuda.Stream(device) if self._is_cuda else None  # type: ignore[no-untyped-call]
 
     def buffers(self) -> Buffers:
         """Return memory to read into."""

@@ -79,7 +79,7 @@ def _event_writer(folder: RunFolder, stage: str, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError as error:
         raise MissingExtraError("tensorboard", extra="tensorboard", purpose=f"--tensorboard in {stage}") from error
-    return SummaryWriter(str(folder.path / "tensorboard"), purge_step=step + 1)  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder.path / "tensorboard"), purge_step=step + 1)
 
 
 def _keep_lines(path: Path, is_kept: Callable[[Record], bool]) -> None:

@@ -95,6 +95,12 @@ class TextTable:
         """Ids of each text, special tokens included; of a text whose word is drawn before anything is cut."""
         return np.diff(self.offsets) + np.where(self.first_spans >= 0, 2, 0)
 
+    @property
+    def n_byte(self) -> int:
+        """Bytes of all arrays."""
+        arrays = (self.ids, self.offsets, self.positions, self.targets, self.spans, self.first_spans)
+        return sum(array.nbytes for array in arrays)
+
     def text(self, number: int, *, draw: tuple[int, ...]) -> tuple[IntArray, int]:
         """Return a text's ids with special tokens, and where its mask stands.
 
