@@ -102,7 +102,7 @@ def _frames(info: StreamInfo, noise: Any, index: int, n_frame: int) -> FrameFeat
     start = index % (len(noise) - n_frame)
     return FrameFeatures(
         values=noise[start : start + n_frame],
-        times_s=np.arange(n_frame) * (info.hop_s or 0.033),
+        times_s=np.arange(n_frame, dtype=np.float64) * (info.hop_s or 0.033),
         names=info.feature_names,
         units=info.feature_units,
         valid=np.ones(n_frame, dtype=np.bool_),
@@ -131,10 +131,11 @@ class Question:
             max_text_tokens=N_TOKEN,
         )
         limits = dict(zip(STREAMS, (N_AUDIO_FRAME, N_VISION_FRAME), strict=True))
-        blocks = [padded([reader.read(name, i).values for i in indices], n) for name, n in limits.items()]
-        dataset = ReleasedDataset(
-            reader.texts, *blocks, labels.tolist(), encoder.tokenizer, lexicon if stage == "pretrain" else None
+        audio, vision = (
+            padded([reader.read(name, index).values for index in range(self.n_clip)], n) for name, n in limits.items()
         )
+        hidden = lexicon if stage == "pretrain" else None
+        dataset = ReleasedDataset(reader.texts, audio, vision, labels.tolist(), encoder.tokenizer, hidden)
         self.released, self.in_order = (released_loader(dataset, BATCH_SIZE, shuffle=on) for on in (True, False))
 
     def by_skesl(self, epoch: int, *, n_thread: int) -> None:
@@ -212,8 +213,8 @@ def memory(path: Path, encoder: TextEncoder) -> str:
             _consume(read_ahead(clips, epoch_batches(reader.n_clip, BATCH_SIZE, seed=0, epoch=epoch)))
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         return (
-            f"Memory: the texts take {clips.n_byte / reader.n_clip:.0f} bytes a clip, the frames none: after 1,000 clips "
-            f"three epochs of {reader.n_clip:,} clips ({path.stat().st_size / 1e9:.1f} GB) raised the peak by "
+            f"Memory: the texts take {clips.n_byte / reader.n_clip:.0f} bytes a clip, the frames none: after 1,000 "
+            f"clips, three epochs of {reader.n_clip:,} clips ({path.stat().st_size / 1e9:.1f} GB) raised the peak by "
             f"{grown / 1024:.0f} MB."
         )
 

@@ -49,6 +49,10 @@ from .predict import (
 from .predictions import (
     Predictions as Predictions,
 )
+from .seeds import (
+    SeedsReport as SeedsReport,
+    train_seeds as train_seeds,
+)
 from .stages import (
     finetune as finetune,
     pretrain as pretrain,

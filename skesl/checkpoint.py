@@ -73,15 +73,16 @@ class RunFolder:
         """Configuration and tokenizer of the text encoder."""
         return self.path / "text_encoder"
 
-    def check_free(self, *, overwrite: bool) -> None:
-        """Check that the folder can be made, or holds a training that did not end.
+    def check_free(self, *, overwrite: bool, reuse_finished: bool = False) -> None:
+        """Check that the folder can be made, or holds a training that did not end, or a finished one that may be used.
 
         Raises:
             OutputExistsError: it holds something else and ``overwrite`` is false.
             CheckpointError: it is not a run folder, and so will not be replaced.
         """
         if self.path.exists() and (not self.path.is_dir() or self._content()):
-            if not overwrite and self.unfinished() is None:
+            usable = self.finished() if reuse_finished else None
+            if not overwrite and usable is None and self.unfinished() is None:
                 raise OutputExistsError(self.path)
             load_settings_of_run(self.path)
 
@@ -95,11 +96,19 @@ class RunFolder:
 
     def unfinished(self) -> dict[str, Any] | None:
         """Return the settings of a training here that did not end, None where there is none."""
+        settings = self._settings()
+        return None if settings is None or "result" in settings else settings
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return the settings of a training here that ended, None where there is none."""
+        settings = self._settings()
+        return settings if settings is not None and "result" in settings else None
+
+    def _settings(self) -> dict[str, Any] | None:
         try:
-            settings = load_settings_of_run(self.path)
+            return load_settings_of_run(self.path)
         except CheckpointError:
             return None
-        return None if "result" in settings else settings
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -36,7 +36,7 @@ from skesl.processes import choose_device, is_first, start_processes, wait
 from skesl.selection import Indices
 from skesl.streams import check_streams, setting_differences
 from skesl.text import TextEncoder, load_text_encoder, restore_text_encoder
-from skesl.trainer import FitResult, Validate, fit
+from skesl.trainer import FitResult, Validate, fit, result_from_json
 
 _NOT_COMPARED = ("train.device",)  # a training may go on on another machine
 
@@ -56,6 +56,7 @@ class ExperimentConfig:
         lexicon: sentiment words for pretraining; VADER's where None.
         options: how often to log and to save.
         chosen_settings: settings of training that somebody asked for; one that does nothing in the stage is refused.
+        reuse_finished: where the same training has ended in the folder, take its result instead of refusing.
     """
 
     method: str = "skesl"
@@ -68,6 +69,7 @@ class ExperimentConfig:
     lexicon: Path | None = None
     options: RunOptions = field(default_factory=RunOptions)
     chosen_settings: frozenset[str] = frozenset()
+    reuse_finished: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,11 @@ class StageReport:
         if self.result.best_values:
             kept += f" (valid {self.selection_metric} {self.result.best_values[self.selection_metric]:.4f})"
         return f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
+
+    def to_json(self) -> str:
+        """Return the report as JSON; a number that is not defined is null."""
+        document = {**dataclasses.asdict(self), "run": str(self.run)}
+        return json.dumps(defined(document), indent=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +149,11 @@ class Experiment:
         """
         train = self.config.train
         start_processes(train)
+        finished = self.folder.finished() if self.config.reuse_finished and not self.overwrite else None
+        if finished is not None:
+            self._check_same(finished)
+            return self._report(result_from_json(finished["result"]), len(clips))
+        wait()
         with self.folder.held() if is_first() else nullcontext():
             if is_first():
                 self._begin()
@@ -161,13 +173,17 @@ class Experiment:
             if is_first():
                 save_settings({**self.settings, "result": dataclasses.asdict(result)}, self.encoder, self.folder)
                 self.folder.remove_checkpoints()
+            wait()
+        return self._report(result, len(clips))
+
+    def _report(self, result: FitResult, n_train: int) -> StageReport:
         return StageReport(
             stage=self.stage,
             method=self.method.name,
             run=self.folder.path,
-            n_train=len(clips),
+            n_train=n_train,
             result=result,
-            selection_metric=train.selection_metric,
+            selection_metric=self.config.train.selection_metric,
         )
 
     def _begin(self) -> None:
@@ -190,7 +206,7 @@ class Experiment:
         differences = setting_differences(other, own, ignored=_NOT_COMPARED)
         if differences:
             raise CheckpointError(
-                f"{self.folder.path}: a training that was begun here has other settings: {'; '.join(differences)}; "
+                f"{self.folder.path}: a training here has other settings: {'; '.join(differences)}; "
                 "begin anew with --overwrite, or take another folder"
             )
 
@@ -219,7 +235,7 @@ def open_experiment(
         )
     choose_device(config.train.device)
     folder = RunFolder(path=run)
-    folder.check_free(overwrite=overwrite)
+    folder.check_free(overwrite=overwrite, reuse_finished=config.reuse_finished)
     is_continued = not overwrite and folder.has_checkpoint()
     before = _settings_before(config, reader, run)
     method_config = _method_config(method_type, config, before)

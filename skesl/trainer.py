@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +41,13 @@ class FitResult:
     best_values: dict[str, float]
     n_epochs: int
     loss: float = math.nan
+
+
+def result_from_json(values: Mapping[str, Any]) -> FitResult:
+    """Return the result that a run's ``config.json`` holds; null is NaN."""
+    numbers = {name: math.nan if value is None else value for name, value in values["best_values"].items()}
+    loss = values.get("loss")
+    return FitResult(**{**values, "best_values": numbers, "loss": math.nan if loss is None else loss})
 
 
 def fit(

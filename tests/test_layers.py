@@ -53,6 +53,7 @@ SKESL_3 = {
     "skesl.predictions",
     "skesl.processes",
     "skesl.resume",
+    "skesl.seeds",
     "skesl.selection",
     "skesl.streams",
     "skesl.trainer",

@@ -170,8 +170,8 @@ def test_other_settings_are_refused_with_their_differences(begun, material, conf
 
     with pytest.raises(
         CheckpointError,
-        match=r"begun here has other settings: method_config.n_inner 4 instead of 8; train.learning_rate 0.5 instead "
-        r"of 0.01; begin anew with --overwrite",
+        match=r"a training here has other settings: method_config.n_inner 4 instead of 8; train.learning_rate 0.5 "
+        r"instead of 0.01; begin anew with --overwrite",
     ):
         finetune(material[0], begun, other)
 
