@@ -43,6 +43,10 @@ from .metrics import (
 from .normalise import (
     FeatureNormaliser as FeatureNormaliser,
 )
+from .one_clip import (
+    ClipPrediction as ClipPrediction,
+    predict_clip as predict_clip,
+)
 from .predict import (
     predict_run as predict_run,
 )

@@ -49,6 +49,7 @@ SKESL_3 = {
     "skesl.idle_settings",
     "skesl.logs",
     "skesl.metrics",
+    "skesl.one_clip",
     "skesl.predict",
     "skesl.predictions",
     "skesl.processes",
