@@ -5,7 +5,7 @@
 Both run in this process, in turn, on one thread for the time of the processor; skesl runs again with its reading
 threads for the time on the clock. The clips have the released shapes: 39 tokens, 400 x 33 of sound, 55 x 709 of
 faces. The texts are MOSI's where ``MMFEAT_REAL_DATA`` names them, else random words of as many letters and words.
-``--write`` puts the table into RESULTS.md and README.md.
+``--write`` puts the table into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from released_loader import N_AUDIO_FRAME, N_TOKEN, N_VISION_FRAME, ReleasedDataset, padded, released_loader  # noqa: E402
-from report import README, RESULTS, conditions, put  # noqa: E402
+from report import RESULTS, conditions, put  # noqa: E402
 
 from mmfeat import (  # noqa: E402
     AudioFeatureConfig,
@@ -232,7 +232,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=1_284, help="clips of the table; MOSI's train part by default")
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md and README.md")
+    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     measured = f"{conditions(('mmfeat', 'torch', 'transformers', 'numpy', 'h5py'))}."
@@ -250,7 +250,6 @@ def main() -> None:
         )
         text = "\n\n".join([textwrap.fill(ABOUT, 120), "\n".join(lines), textwrap.fill(made_by, 120)])
         put(RESULTS, "## Batches for training", "bench-loading", text)
-        put(README, "## Batches for training", "bench-loading", text)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def pretrain(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices
     [method], single ones with --set train.max_text_tokens=64 or --set method.n_layers=2.
 
     A training that was killed goes on when the same command is given again. On several GPUs or machines:
-    torchrun --nproc-per-node 2 "$(which skesl)" pretrain …, or accelerate launch in its place.
+    torchrun --nproc-per-node 2 -- "$(which skesl)" pretrain …, or accelerate launch in its place.
 
     \b
     Example:

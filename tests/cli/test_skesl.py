@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -269,3 +270,66 @@ def test_the_console_script_evaluates_in_a_process_of_its_own(tuned, data):
 
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["n_clip"] == 3
+
+
+def test_options_of_running_reach_the_training(data, encoder, tmp_path):
+    result = run_command(
+        *("finetune", data, "--run", tmp_path / "run", "--text-encoder", encoder, *TRAINING, "--epochs", "2", *SMALL),
+        *("--accumulate", "2", "--length-buckets", "--schedule", "linear", "--warmup", "0.5", "--patience", "1"),
+        *("--metric", "corr", "--checkpoint-every", "1", "--keep-checkpoints", "1", "--log-every", "1"),
+        "--json",
+    )
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["result"]["n_epochs"] <= 2
+    train = json.loads((tmp_path / "run" / "config.json").read_text())["train"]
+    assert (train["n_accumulated"], train["length_buckets"], train["schedule"]) == (2, True, "linear")
+    assert (train["warmup_fraction"], train["patience"], train["selection_metric"]) == (0.5, 1, "corr")
+    steps = [json.loads(line) for line in (tmp_path / "run" / "steps.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in steps] == [1, 2]  # six clips in two batches make one step an epoch
+    assert steps[0]["learning_rates"] == [0.0, 0.0]
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("interval", ["0", "-3", "10x", "soon"])
+def test_an_interval_of_saving_that_is_none_is_a_usage_error(interval, data, tmp_path):
+    result = run_command("pretrain", data, "--run", tmp_path / "run", "--checkpoint-every", interval)
+
+    assert result.exit_code == 2
+    assert "expected steps (500) or a time (30s, 10m, 1h)" in result.stderr
+
+
+def test_seeds_print_mean_and_deviation(data, encoder, tmp_path):
+    arguments = ["pretrain", data, "--run", tmp_path / "runs", "--text-encoder", encoder, *TRAINING, *SMALL]
+
+    result = run_command(*arguments, "--seeds", "2")
+
+    assert result.exit_code == 0, result.output
+    title, loss = result.stdout.splitlines()
+    assert title == f"{tmp_path / 'runs'}: skesl pretrain on 6 clips, seeds 3, 4"
+    assert re.fullmatch(r"loss +\d\.\d{4} ± \d\.\d{4}   \d\.\d{4} \d\.\d{4}", loss)
+    again = run_command(*arguments, "--seeds", "2", "--json")
+    assert json.loads(again.stdout)["seeds"] == [3, 4]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["seed-3", "seed-4", "summary.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--lr-text", "1e-5"], "train.text_encoder_learning_rate: skesl does not train the text encoder"),
+        (["--set", "train.patience=3"], "train.patience: there is no validation part, the last epoch is kept"),
+    ],
+)
+def test_what_does_nothing_in_pretraining_is_refused(options, reason, data, encoder, tmp_path):
+    result = run_command("pretrain", data, "--run", tmp_path / "run", "--text-encoder", encoder, *options)
+
+    assert result.exit_code == 3
+    assert reason in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_pretraining_has_no_options_of_validation(data, tmp_path):
+    result = run_command("pretrain", data, "--run", tmp_path / "run", "--patience", "3")
+
+    assert result.exit_code == 2
+    assert "No such option" in result.stderr
