@@ -30,6 +30,7 @@ from skesl.data import Batch, ClipSet
 from skesl.errors import CheckpointError, MethodError
 from skesl.idle_settings import refuse_idle_settings
 from skesl.lexicon import load_lexicon
+from skesl.logs import check_tensorboard
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
 from skesl.processes import choose_device, is_first, start_processes, wait
@@ -227,6 +228,7 @@ def open_experiment(
         CheckpointError: ``config.from_run`` does not fit.
         OutputExistsError: the run exists and ``overwrite`` is false.
         ConfigError: the device is not there, a setting of the method is wrong, or one that was chosen does nothing.
+        MissingExtraError: curves for TensorBoard are wanted and its package is not installed.
     """
     method_type = find_method(config.method)
     if stage not in method_type.stages:
@@ -234,6 +236,8 @@ def open_experiment(
             f"method {config.method!r} has no stage {stage!r}; its stages: {', '.join(method_type.stages)}"
         )
     choose_device(config.train.device)
+    if config.options.tensorboard:
+        check_tensorboard()
     folder = RunFolder(path=run)
     folder.check_free(overwrite=overwrite, reuse_finished=config.reuse_finished)
     is_continued = not overwrite and folder.has_checkpoint()

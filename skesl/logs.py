@@ -33,7 +33,7 @@ class TrainingLog:
     def __init__(self, folder: RunFolder, stage: str, *, step: int, epoch: int, tensorboard: bool) -> None:
         self._folder = folder
         self._stage = stage
-        self._events = _event_writer(folder, stage, step) if tensorboard else None
+        self._events = _event_writer(folder, step) if tensorboard else None
         if is_first():
             _keep_lines(folder.metrics, lambda line: line["epoch"] <= epoch)
             _keep_lines(folder.steps, lambda line: line["step"] <= step)
@@ -72,14 +72,21 @@ def _curves(record: Record) -> list[tuple[str, float]]:
     return curves
 
 
-def _event_writer(folder: RunFolder, stage: str, step: int) -> Any:
-    if not is_first():
-        return None
+def check_tensorboard() -> Any:
+    """Return what writes event files.
+
+    Raises:
+        MissingExtraError: the package ``tensorboard`` is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError as error:
-        raise MissingExtraError("tensorboard", extra="tensorboard", purpose=f"--tensorboard in {stage}") from error
-    return SummaryWriter(str(folder.path / "tensorboard"), purge_step=step + 1)
+        raise MissingExtraError("tensorboard", extra="tensorboard", purpose="--tensorboard") from error
+    return SummaryWriter
+
+
+def _event_writer(folder: RunFolder, step: int) -> Any:
+    return check_tensorboard()(str(folder.path / "tensorboard"), purge_step=step + 1) if is_first() else None
 
 
 def _keep_lines(path: Path, is_kept: Callable[[Record], bool]) -> None:

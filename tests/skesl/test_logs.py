@@ -59,8 +59,7 @@ def test_without_its_package_tensorboard_is_said_in_one_sentence(folder, monkeyp
         TrainingLog(folder, "finetune", step=0, epoch=0, tensorboard=True)
 
     assert str(raised.value) == (
-        "--tensorboard in finetune needs the package 'tensorboard', which is not installed; "
-        "pip install 'mmfeat[tensorboard]'"
+        "--tensorboard needs the package 'tensorboard', which is not installed; pip install 'mmfeat[tensorboard]'"
     )
 
 
