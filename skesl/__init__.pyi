@@ -26,14 +26,22 @@ from .experiment import (
     ExperimentConfig as ExperimentConfig,
     StageReport as StageReport,
 )
+from .inputs import (
+    InputConfig as InputConfig,
+)
 from .lexicon import (
     SentimentWord as SentimentWord,
     find_sentiment_words as find_sentiment_words,
     load_lexicon as load_lexicon,
 )
+from .masking import (
+    MaskingConfig as MaskingConfig,
+)
 from .methods import (
     Method as Method,
+    Preset as Preset,
     find_method as find_method,
+    find_preset as find_preset,
     method_names as method_names,
 )
 from .metrics import (

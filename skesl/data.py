@@ -14,14 +14,14 @@ from torch.utils.data import Dataset
 
 from mmfeat import DatasetReader, Float32Array
 from skesl.config import Stage
-from skesl.lexicon import find_sentiment_words
-from skesl.masking import SpecialTokens, mask_sentiment_word, plain_ids
-from skesl.text import TextEncoder, tokenise
+from skesl.inputs import Cut, InputConfig, frames_cut
+from skesl.masking import MaskingConfig, TextMasker, plain_ids, special_tokens
+from skesl.text import TextEncoder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
-    """One clip: ids with special tokens, frames of each stream that are valid, target, mask position."""
+    """One clip: ids with special tokens, the frames of each stream that are read, target, mask position."""
 
     clip_id: str
     ids: tuple[int, ...]
@@ -82,6 +82,8 @@ class ClipSet(Dataset[Sample]):
         lexicon: scores of sentiment words, for pretraining.
         max_text_tokens: length limit, special tokens included; the encoder's own limit where that is lower.
         seed: of the random words.
+        inputs: how much of a clip is read.
+        masking: which words are hidden in pretraining.
     """
 
     def __init__(
@@ -96,19 +98,28 @@ class ClipSet(Dataset[Sample]):
         lexicon: Mapping[str, float],
         max_text_tokens: int,
         seed: int = 0,
+        inputs: InputConfig | None = None,
+        masking: MaskingConfig | None = None,
     ) -> None:
         self._reader = reader
+        self._inputs = inputs or InputConfig()
         self._indices = indices
         self._stage = stage
         self._streams = tuple(streams)
         self._labels = labels
-        self._max_text_tokens = min(max_text_tokens, encoder.max_tokens)
+        limits = (max_text_tokens, encoder.max_tokens, self._inputs.max_text_tokens or max_text_tokens)
+        self._max_text_tokens = min(limits)
         self._seed = seed
         self._epoch = 0
         self._special = special_tokens(encoder)
-        texts = [reader.texts[index] for index in indices]
-        self._texts = tokenise(encoder, texts)
-        self._words = [find_sentiment_words(text, lexicon) if stage == "pretrain" else [] for text in texts]
+        self._masker = TextMasker(
+            encoder,
+            lexicon if stage == "pretrain" else {},
+            masking or MaskingConfig(),
+            max_tokens=self._max_text_tokens,
+            reads_text=self._inputs.reads_text,
+        )
+        self._texts = self._masker.prepare([reader.texts[index] for index in indices])
 
     def __len__(self) -> int:
         return int(self._indices.size)
@@ -123,32 +134,37 @@ class ClipSet(Dataset[Sample]):
         return Sample(
             clip_id=self._reader.clip_ids[index],
             ids=ids,
-            streams={name: self._valid_frames(name, index) for name in self._streams},
+            streams={name: self._frames(name, index) for name in self._streams},
             label=label,
             mask_position=position,
         )
 
+    def cuts(self) -> list[Cut]:
+        """Return what the limits leave out, of texts and of each stream; nothing where nothing is cut."""
+        frames = [frames_cut(self._reader, self._indices.tolist(), name, self._inputs) for name in self._streams]
+        return [cut for cut in (self._text_cut(), *frames) if cut is not None]
+
+    def _text_cut(self) -> Cut | None:
+        lengths = [len(text.pieces.ids) + 2 for text in self._texts]
+        beyond = [length - self._max_text_tokens for length in lengths if length > self._max_text_tokens]
+        if not beyond or not self._inputs.reads_text:
+            return None
+        return Cut(name="text", unit="tokens", limit=self._max_text_tokens, n_clip=len(beyond), n_left_out=sum(beyond))
+
     def _masked(self, item: int, index: int) -> tuple[tuple[int, ...], int, float]:
         text = self._texts[item]
-        if self._stage == "finetune":
-            return (
-                plain_ids(text, self._special, max_tokens=self._max_text_tokens),
-                0,
-                float(self._labels[index]),
-            )
+        if self._stage == "finetune" and self._inputs.reads_text:
+            ids = plain_ids(text.pieces, self._special, max_tokens=self._max_text_tokens)
+            return ids, 0, float(self._labels[index])
         rng = np.random.default_rng((self._seed, self._epoch, index))
-        masked = mask_sentiment_word(text, self._words[item], self._special, max_tokens=self._max_text_tokens, rng=rng)
-        return masked.ids, masked.position, masked.target
+        masked = self._masker.mask(text, rng)
+        target = masked.target if self._stage == "pretrain" else float(self._labels[index])
+        return masked.ids, masked.position, target
 
-    def _valid_frames(self, stream: str, index: int) -> Float32Array:
+    def _frames(self, stream: str, index: int) -> Float32Array:
         features = self._reader.read(stream, index)
-        return features.values[features.valid]
-
-
-def special_tokens(encoder: TextEncoder) -> SpecialTokens:
-    """Return the encoder's start, end and mask ids."""
-    tokenizer = encoder.tokenizer
-    return SpecialTokens(start=tokenizer.cls_token_id, end=tokenizer.sep_token_id, mask=tokenizer.mask_token_id)
+        kept = features.values if self._inputs.keep_failed_frames else features.values[features.valid]
+        return kept[: self._inputs.max_frames(stream)]
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

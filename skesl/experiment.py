@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from mmfeat import (
     Track,
     config_from_mapping,
     config_to_dict,
+    merge_mappings,
     untracked,
 )
 from skesl.checkpoint import RunFolder, load_settings_of_run, save_settings, transfer
@@ -26,7 +27,7 @@ from skesl.config import Stage, TrainConfig
 from skesl.data import Batch, ClipSet
 from skesl.errors import CheckpointError, MethodError
 from skesl.lexicon import load_lexicon
-from skesl.methods import Method, find_method
+from skesl.methods import Method, find_method, find_preset
 from skesl.normalise import FeatureNormaliser
 from skesl.selection import Indices
 from skesl.streams import check_streams
@@ -47,6 +48,8 @@ class ExperimentConfig:
         label: name of the label; may be None where the file has exactly one.
         scheme: split scheme.
         lexicon: sentiment words for pretraining; VADER's where None.
+        preset: settings of the method by name; ``method_settings`` win over it.
+        mask_states: a folder that keeps the frozen text encoder's states of the hidden words; None: none are kept.
     """
 
     method: str = "skesl"
@@ -57,6 +60,8 @@ class ExperimentConfig:
     label: str | None = None
     scheme: str = "default"
     lexicon: Path | None = None
+    preset: str | None = None
+    mask_states: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +74,15 @@ class StageReport:
     n_train: int
     result: FitResult
     selection_metric: str
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line, and below it what was left out."""
         kept = f"epoch {self.result.best_epoch} of {self.result.n_epochs} kept"
         if self.result.best_values:
             kept += f" (valid {self.selection_metric} {self.result.best_values[self.selection_metric]:.4f})"
-        return f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
+        line = f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
+        return "\n".join([line, *(f"  {note}" for note in self.notes)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +109,22 @@ class Experiment:
             lexicon=load_lexicon(self.config.lexicon) if self.stage == "pretrain" else {},
             max_text_tokens=self.config.train.max_text_tokens,
             seed=self.config.train.seed,
+            inputs=self.method.inputs,
+            masking=self.method.masking,
         )
 
-    def fit(self, clips: ClipSet, *, validate: Validate | None, track: Track[Batch] = untracked) -> StageReport:
+    def fit(
+        self,
+        clips: ClipSet,
+        *,
+        validate: Validate | None,
+        track: Track[Batch] = untracked,
+        notes: tuple[str, ...] = (),
+    ) -> StageReport:
         """Train; the run folder then holds the best weights and the settings with the result."""
         train = self.config.train
+        notes = (*notes, *map(str, clips.cuts()))
+        self.settings["data"]["left_out"] = list(notes)
         save_settings(self.settings, self.encoder, self.folder)
         result = fit(self.method, self.stage, clips, train, self.folder, validate=validate, track=track)
         save_settings({**self.settings, "result": dataclasses.asdict(result)}, self.encoder, self.folder)
@@ -117,6 +135,7 @@ class Experiment:
             n_train=len(clips),
             result=result,
             selection_metric=train.selection_metric,
+            notes=notes,
         )
 
 
@@ -153,7 +172,7 @@ def open_experiment(
         method_config,
         text_encoder=encoder.model,
         text_width=encoder.width,
-        normalisers=_normalisers(reader, method_type, train_clips),
+        normalisers=_normalisers(reader, method_type.used_streams(method_config), train_clips),
     )
     if config.from_run is not None:
         transfer(method, config.from_run)
@@ -202,9 +221,13 @@ def _settings_before(config: ExperimentConfig, reader: DatasetReader, run: Path)
 
 
 def _method_config(method_type: type[Method], config: ExperimentConfig, before: Mapping[str, Any] | None) -> Any:
-    inherited = before["method_config"] if before is not None else {}
+    settings: Mapping[str, Any] = before["method_config"] if before is not None else {}
+    if config.preset is not None:
+        settings = config_to_dict(find_preset(config.method, config.preset).config)
     return config_from_mapping(
-        method_type.config_type, {**inherited, **config.method_settings}, where=f"settings of {config.method}"
+        method_type.config_type,
+        merge_mappings(settings, config.method_settings),
+        where=f"settings of {config.method}",
     )
 
 
@@ -221,11 +244,11 @@ def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) ->
 
 
 def _normalisers(
-    reader: DatasetReader, method_type: type[Method], train_clips: Indices
+    reader: DatasetReader, used_streams: Iterable[str], train_clips: Indices
 ) -> dict[str, FeatureNormaliser]:
     """Return the statistics of each stream that the method uses and the dataset has."""
     normalisers = {}
-    for stream in method_type.stream_names:
+    for stream in used_streams:
         if stream in reader.stream_names:
             normalisers[stream] = FeatureNormaliser(reader.info(stream).feature_names)
             normalisers[stream].fit(reader, stream, train_clips.tolist())

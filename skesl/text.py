@@ -42,6 +42,8 @@ class TextEncoder:
     def max_tokens(self) -> int:
         """The longest text that the encoder can read, special tokens included."""
         positions = getattr(self.model.config, "max_position_embeddings", None)
+        if positions and _counts_from_padding(self.model):
+            positions -= self.model.config.pad_token_id + 1
         return int(min(self.tokenizer.model_max_length, positions or self.tokenizer.model_max_length))
 
 
@@ -129,6 +131,12 @@ def _bundled_folder(name: str) -> str:
         distribution = package.replace("_", "-")
         raise MissingExtraError(distribution, extra="minilm", purpose=f"the text encoder {name!r}")
     return str(Path(spec.origin).parent / "model")
+
+
+def _counts_from_padding(model: PreTrainedModel) -> bool:
+    """Return whether positions begin behind the padding id, as RoBERTa's do: those before it are never used."""
+    embeddings = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    return getattr(embeddings, "padding_idx", None) is not None
 
 
 def _checked(tokenizer: Any, name: str) -> Any:

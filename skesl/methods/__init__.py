@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from mmfeat.errors import ConfigError
 from mmfeat.plugins import METHODS, discover, load
 from skesl.errors import MethodError
-from skesl.methods.base import Method
+from skesl.methods.base import Method, Preset
 from skesl.methods.skesl import Skesl
 from skesl.methods.text_only import TextOnly
 
 BUILT_IN: dict[str, type[Method]] = {method.name: method for method in (Skesl, TextOnly)}
 
-__all__ = ["BUILT_IN", "Method", "find_method", "method_names"]
+__all__ = ["BUILT_IN", "Method", "Preset", "find_method", "find_preset", "method_names"]
 
 
 def method_names() -> tuple[str, ...]:
@@ -34,3 +35,17 @@ def find_method(name: str) -> type[Method]:
     if not (isinstance(method, type) and issubclass(method, Method)):
         raise MethodError(f"method {name!r}: {plugins[name].value} is not a subclass of skesl.Method")
     return method
+
+
+def find_preset(method: str, name: str) -> Preset:
+    """Return settings of a method by their name.
+
+    Raises:
+        MethodError: no method has this name.
+        ConfigError: it has no such preset; the message names those it has.
+    """
+    presets = find_method(method).presets
+    if name not in presets:
+        known = ", ".join(presets) or "none"
+        raise ConfigError(f"method {method!r} has no preset {name!r}; known: {known}")
+    return presets[name]
