@@ -5,6 +5,7 @@ from .checkpoint import (
 )
 from .config import (
     SELECTION_METRICS as SELECTION_METRICS,
+    Stage as Stage,
     TrainConfig as TrainConfig,
     load_settings as load_settings,
 )
@@ -17,6 +18,11 @@ from .data import (
 from .errors import (
     CheckpointError as CheckpointError,
     MethodError as MethodError,
+)
+from .estimate import (
+    Estimate as Estimate,
+    InputShape as InputShape,
+    estimate as estimate,
 )
 from .evaluate import (
     EvaluationReport as EvaluationReport,
@@ -42,6 +48,7 @@ from .methods import (
     Preset as Preset,
     find_method as find_method,
     find_preset as find_preset,
+    method_config as method_config,
     method_names as method_names,
 )
 from .metrics import (

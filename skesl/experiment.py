@@ -17,9 +17,7 @@ from mmfeat import (
     Float32Array,
     InputError,
     Track,
-    config_from_mapping,
     config_to_dict,
-    merge_mappings,
     untracked,
 )
 from skesl.checkpoint import RunFolder, load_settings_of_run, save_settings, transfer
@@ -27,7 +25,7 @@ from skesl.config import Stage, TrainConfig
 from skesl.data import Batch, ClipSet
 from skesl.errors import CheckpointError, MethodError
 from skesl.lexicon import load_lexicon
-from skesl.methods import Method, find_method, find_preset
+from skesl.methods import Method, find_method, method_config
 from skesl.normalise import FeatureNormaliser
 from skesl.selection import Indices
 from skesl.streams import check_streams
@@ -165,14 +163,19 @@ def open_experiment(
     folder = RunFolder(path=run)
     folder.check_free(overwrite=overwrite)
     before = _settings_before(config, reader, run)
-    method_config = _method_config(method_type, config, before)
+    settings_of_method = method_config(
+        config.method,
+        preset=config.preset,
+        settings=config.method_settings,
+        inherited=before["method_config"] if before is not None else None,
+    )
     set_seed(config.train.seed)
     encoder = _open_encoder(config, before)
     method = method_type(
-        method_config,
+        settings_of_method,
         text_encoder=encoder.model,
         text_width=encoder.width,
-        normalisers=_normalisers(reader, method_type.used_streams(method_config), train_clips),
+        normalisers=_normalisers(reader, method_type.used_streams(settings_of_method), train_clips),
     )
     if config.from_run is not None:
         transfer(method, config.from_run)
@@ -218,17 +221,6 @@ def _settings_before(config: ExperimentConfig, reader: DatasetReader, run: Path)
         )
     check_streams(before, reader)
     return before
-
-
-def _method_config(method_type: type[Method], config: ExperimentConfig, before: Mapping[str, Any] | None) -> Any:
-    settings: Mapping[str, Any] = before["method_config"] if before is not None else {}
-    if config.preset is not None:
-        settings = config_to_dict(find_preset(config.method, config.preset).config)
-    return config_from_mapping(
-        method_type.config_type,
-        merge_mappings(settings, config.method_settings),
-        where=f"settings of {config.method}",
-    )
 
 
 def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) -> TextEncoder:

