@@ -54,5 +54,5 @@ def mask_sentiment_piece(
         position, score = int(rng.integers(min(len(pieces), n_kept))) if pieces else 0, 0.0
         pieces[position : position + 1] = [tokenizer.mask_token]
     masked = tokenizer.convert_tokens_to_string(pieces)
-    ids = tokenizer.encode(masked, truncation=True, max_length=max_tokens)
-    return tuple(ids), position + 1, score
+    ids = tokenizer.encode(masked, add_special_tokens=False, verbose=False)[:n_kept]
+    return (tokenizer.cls_token_id, *ids, tokenizer.sep_token_id), position + 1, score
