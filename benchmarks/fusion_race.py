@@ -66,7 +66,7 @@ def race(name: str, released: Callable[[], Answer], ours: Callable[[], Answer], 
 
 def _backward(encoder: CrossmodalEncoder, states: Tensor) -> Answer:
     encoder.zero_grad(set_to_none=True)
-    states.mean(dim=1).square().mean().backward()
+    states.mean(dim=1).square().mean().backward()  # type: ignore[no-untyped-call]
     gradients = {name: weight.grad for name, weight in encoder.named_parameters() if weight.grad is not None}
     return Answer(states=states.detach(), gradients=gradients)
 

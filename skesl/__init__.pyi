@@ -9,6 +9,11 @@ from .config import (
     TrainConfig as TrainConfig,
     load_settings as load_settings,
 )
+from .costs import (
+    Estimate as Estimate,
+    InputShape as InputShape,
+    estimate as estimate,
+)
 from .data import (
     Batch as Batch,
     ClipSet as ClipSet,
@@ -18,11 +23,6 @@ from .data import (
 from .errors import (
     CheckpointError as CheckpointError,
     MethodError as MethodError,
-)
-from .estimate import (
-    Estimate as Estimate,
-    InputShape as InputShape,
-    estimate as estimate,
 )
 from .evaluate import (
     EvaluationReport as EvaluationReport,

@@ -162,9 +162,9 @@ class Method(nn.Module):
 
     def encode_text(self, input_ids: Tensor, mask: Tensor) -> Tensor:
         """Return the text encoder's states, shape (clip, token, text_width), of ids and what is real of them."""
-        padding = getattr(getattr(self.text_encoder, "config", None), "pad_token_id", None)
-        # RoBERTa counts positions by this id; in a batch the padding is 0.
-        ids = input_ids if not padding else input_ids.masked_fill(~mask, padding)
+        # In a batch the padding is 0; RoBERTa counts positions by its own id of padding.
+        padding = getattr(getattr(self.text_encoder, "config", None), "pad_token_id", None) or 0
+        ids = input_ids.masked_fill(~mask, padding)
         output = self.text_encoder(input_ids=ids, attention_mask=mask)
         return output.last_hidden_state  # type: ignore[no-any-return]
 
