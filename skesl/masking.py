@@ -27,7 +27,7 @@ class MaskingConfig:
 
     # word_piece: as released (data_loader.py:67), a single piece of the tokenizer must be a key of the lexicon
     matching: Literal["word", "word_piece"] = "word"
-    # all: as released (data_loader.py:78), every occurrence of the word is hidden, the loss still reads the first
+    # all: as released (data_loader.py:81), every occurrence of the word is hidden, the loss still reads the first
     hidden_occurrences: Literal["supervised", "all"] = "supervised"
     # Released (data_loader.py:64-66): the attention mask is that of the text before it was masked and cut; tokens
     # beyond it would be padding that is attended.

@@ -119,12 +119,16 @@ class Skesl(Method):
         return rates
 
     def pretrain_loss(self, batch: Batch) -> Tensor:
-        """Return the mean absolute error of the hidden words' intensities (equation 9).
+        """Return the mean absolute error of the hidden words' intensities (equation 9)."""
+        return (self.predict_hidden_words(batch) - batch.labels).abs().mean()
+
+    def predict_hidden_words(self, batch: Batch) -> Tensor:
+        """Return the intensity predicted for each hidden word, shape (clip,).
 
         Text rows do not see one another in the fusion, so that only those of the hidden words are fused.
         """
         fused = self.fuse(self._states_of_masks(batch)[:, None], batch)
-        return (self.head(fused[:, 0]) - batch.labels).abs().mean()  # type: ignore[no-any-return]
+        return self.head(fused[:, 0])  # type: ignore[no-any-return]
 
     def finetune_loss(self, batch: Batch) -> Tensor:
         """Return the mean absolute error of the labels."""

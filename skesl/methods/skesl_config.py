@@ -23,10 +23,10 @@ class SkeslConfig(FusionConfig):
 
     n_head_hidden: int = 256
     normalise_features: bool = True  # by statistics of the train part; as released and in the paper: raw features
-    attend_to_padding: bool = False  # as released (models.py:34-47): zeros up to the most frames are attended
+    attend_to_padding: bool = False  # as released (models.py:36-42): zeros up to the most frames are attended
     pool_padding: bool = False  # as released (models.py:151): the mean counts the padding up to the most tokens
     freeze_text_encoder_in_pretraining: bool = True  # as released (pretrain.py:55-56); the paper trains it
-    frozen_text_encoder_dropout: bool = False  # as released (pretrain.py:68): frozen, but in training mode
+    frozen_text_encoder_dropout: bool = False  # as released (pretrain.py:69): frozen, but in training mode
     fusion_learning_rate: Literal["rest", "text_encoder"] = "rest"  # text_encoder: as released (main.py:73-76)
     inputs: InputConfig = field(default_factory=InputConfig)
     masking: MaskingConfig = field(default_factory=MaskingConfig)
@@ -65,7 +65,7 @@ _PAPER = SkeslConfig(
     normalise_features=False,
     freeze_text_encoder_in_pretraining=False,
 )
-# Adam without weight decay, clipping and early stop: pretrain.py:38,60; main.py:73-78; section 4.3 of the paper.
+# Adam without weight decay, clipping and early stop: pretrain.py:22,60; main.py:73-78; section 4.3 of the paper.
 _ADAM: Mapping[str, Any] = {"batch_size": 32, "weight_decay": 0.0, "max_gradient_norm": 0.0, "patience": 0}
 _RATES: Mapping[str, Any] = {"learning_rate": 1e-4, "text_encoder_learning_rate": 5e-6}
 

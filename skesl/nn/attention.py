@@ -73,7 +73,7 @@ class CrossmodalAttention(nn.Module):
     ``softmax(q k^T / sqrt(n_inner)) v`` is projected back to the text's width.
 
     Source: SKESL (ACL 2023 Findings), equations 2 to 5, with the released code's inner width and output projection
-    (models.py:25-47), which alone give the paper's parameter counts (Table 10).
+    (models.py:20-46), which alone give the paper's parameter counts (Table 10).
 
     Args:
         n_text: width of the text states.

@@ -18,9 +18,9 @@ class FusionConfig:
 
     n_layers: int = 4
     share_layers: bool = True  # as released (models.py:72-76): one layer's weights used n_layers times
-    n_inner: int | None = 256  # width of queries, keys and values (models.py:25-28); none: the text's, equation 2
-    output_projection: bool = True  # as released (models.py:29); equation 4 has none
-    attention_bias: bool = True  # as released (models.py:25-29); equations 2 to 4 have none
+    n_inner: int | None = 256  # width of queries, keys and values (models.py:31-33); none: the text's, equation 2
+    output_projection: bool = True  # as released (models.py:34); equation 4 has none
+    attention_bias: bool = True  # as released (models.py:31-34); equations 2 to 4 have none
     residual: Literal["raw", "normed"] = "raw"  # as released (models.py:60); equation 6 adds LN(X)
     feed_forward: Literal["linear", "transformer"] = "linear"  # as released (models.py:56); the paper: Transformer
     dropout: float = 0.5
@@ -92,7 +92,7 @@ class CrossmodalEncoder(nn.Module):
         n_features: features of each other modality.
         config: its shape.
         n_padded: for each stream, the number of frames up to which zeros are attended, as released
-            (models.py:34-47 have no masks); a stream that is not named reads real frames alone.
+            (models.py:36-42 have no masks); a stream that is not named reads real frames alone.
     """
 
     def __init__(
