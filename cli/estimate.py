@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .method_options import method_option, preset_option
 from .options import FILE, config_option, json_option, label_option, scheme_option, set_option, settings_table
-from .train import method_option, preset_option
 
 if TYPE_CHECKING:
     from skesl import Stage

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .method_options import method_options, take_method_overrides
 from .options import (
     FILE,
     FOLDER,
@@ -30,8 +29,6 @@ encoder_option = click.option(
     default=None,
     help="Local folder, hub name, or minilm-l6 (bundled with the extra 'minilm', needs no download).",
 )
-method_option = click.option("--method", default="skesl", show_default=True, help="Method by name: skesl, text_only.")
-preset_option = click.option("--preset", default=None, help="Settings by name; skesl presets lists them.")
 _TRAIN_OPTIONS = (
     click.option("--epochs", "n_epochs", type=int, default=None, help="train.n_epochs"),
     click.option("--batch-size", type=int, default=None, help="train.batch_size, in clips"),
@@ -39,25 +36,11 @@ _TRAIN_OPTIONS = (
     click.option("--lr-text", "text_encoder_learning_rate", type=float, default=None, help="the text encoder's own"),
     click.option("--seed", type=int, default=None, help="train.seed"),
 )
-_NEUTRAL = "masking.max_neutral_fraction"
-_METHOD_OPTIONS = {
-    "n_layers": click.option("--n-layers", type=int, default=None, help="method.n_layers"),
-    "share_layers": click.option(
-        "--share-layers/--no-share-layers", default=None, help="One layer's weights for all layers, or each its own."
-    ),
-    "inputs.modalities": click.option(
-        "--modalities", default=None, metavar="LIST", help="Of text,audio,vision those that are read."
-    ),
-    "inputs.max_audio_frames": click.option(
-        "--max-audio-frames", type=int, default=None, help="Cut longer clips and say how many; default: all frames."
-    ),
-    "inputs.max_vision_frames": click.option("--max-vision-frames", type=int, default=None, help="The same of faces."),
-}
 
 
 def train_options(command: Any) -> Any:
-    """Add the options of training and of the method to a command."""
-    for option in reversed((*_METHOD_OPTIONS.values(), *_TRAIN_OPTIONS)):
+    """Add the options of training to a command."""
+    for option in reversed(_TRAIN_OPTIONS):
         command = option(command)
     return command
 
@@ -65,23 +48,9 @@ def train_options(command: Any) -> Any:
 @click.command()
 @click.argument("data", type=FILE)
 @run_option
-@method_option
-@preset_option
 @encoder_option
 @scheme_option
-@click.option("--lexicon", type=FILE, default=None, help="Sentiment words, WORD<tab>SCORE a line; default VADER.")
-@click.option(
-    "--max-neutral-fraction",
-    type=float,
-    default=None,
-    help="Of the clips at most this fraction without a sentiment word; default: all of them.",
-)
-@click.option(
-    "--mask-states",
-    type=FOLDER,
-    default=None,
-    help="Keep the frozen text encoder's states of the hidden words in this folder: faster.",
-)
+@method_options(pretrains=True)
 @train_options
 @config_option
 @set_option
@@ -106,12 +75,11 @@ def pretrain(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
 @click.command()
 @click.argument("data", type=FILE)
 @run_option
-@method_option
-@preset_option
 @encoder_option
 @click.option("--from", "from_run", type=FOLDER, default=None, help="Pretrained run to start from.")
 @label_option
 @scheme_option
+@method_options(pretrains=False)
 @train_options
 @config_option
 @set_option
@@ -149,14 +117,16 @@ def _experiment(
     label: str | None = None,
     lexicon: Path | None = None,
     mask_states: Path | None = None,
-    **choices: Any,
+    **train_choices: Any,
 ) -> ExperimentConfig:
     """Return the settings that the command line describes."""
     from skesl import ExperimentConfig, find_preset, load_settings
 
+    of_method = take_method_overrides(train_choices)
     of_preset = find_preset(method, preset).train.get(stage) if preset is not None else None
+    chosen = [f"train.{name}={value}" for name, value in train_choices.items() if value is not None]
     train, method_settings = load_settings(
-        preset=of_preset, file=config_file, overrides=[f"train.device={device}", *_overrides(choices), *overrides]
+        preset=of_preset, file=config_file, overrides=[f"train.device={device}", *chosen, *of_method, *overrides]
     )
     return ExperimentConfig(
         method=method,
@@ -170,12 +140,3 @@ def _experiment(
         lexicon=lexicon,
         mask_states=mask_states,
     )
-
-
-def _overrides(choices: Mapping[str, Any]) -> list[str]:
-    """Return the options that were given, as overrides of settings."""
-    of_method = {name.rpartition(".")[2]: f"method.{name}" for name in (*_METHOD_OPTIONS, _NEUTRAL)}
-    given = {of_method.get(name, f"train.{name}"): value for name, value in choices.items() if value is not None}
-    if "method.inputs.modalities" in given:
-        given["method.inputs.modalities"] = [word.strip() for word in given["method.inputs.modalities"].split(",")]
-    return [f"{name}={json.dumps(value)}" for name, value in given.items()]
