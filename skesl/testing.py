@@ -157,8 +157,8 @@ def _check_predictions(method: Method) -> None:
     with torch.inference_mode():
         expected = method.predict(random_batch())
         padded = method.predict(random_batch(n_padding=3))
-        turned = method.predict(_chosen(random_batch(), [3, 2, 1, 0]))
-        alone = torch.cat([method.predict(_chosen(random_batch(), [clip])) for clip in range(4)])
+        turned = method.predict(chosen_clips(random_batch(), [3, 2, 1, 0]))
+        alone = torch.cat([method.predict(chosen_clips(random_batch(), [clip])) for clip in range(4)])
     _promise(expected.shape == (4,), f"one prediction for each clip, got shape {tuple(expected.shape)}")
     _promise(torch.allclose(padded, expected, atol=1e-5), "predictions that do not depend on padding")
     _promise(
@@ -175,7 +175,8 @@ def _check_round_trip(make: Callable[..., Method], stage: Stage) -> None:
     _promise(same, "equal losses after a round trip of the weights")
 
 
-def _chosen(batch: Batch, rows: list[int]) -> Batch:
+def chosen_clips(batch: Batch, rows: list[int]) -> Batch:
+    """Return some clips of a batch, in the order of ``rows``."""
     return Batch(
         clip_ids=tuple(batch.clip_ids[row] for row in rows),
         input_ids=batch.input_ids[rows],

@@ -38,15 +38,6 @@ QUICK = TrainConfig(n_epochs=2, batch_size=4, learning_rate=1e-2, device="cpu")
 SMALL = {"n_layers": 2, "n_inner": 8, "n_head_hidden": 8}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
     return str(write_tiny_text_encoder(tmp_path_factory.mktemp("encoder")))

@@ -12,19 +12,10 @@ import torch
 from skesl import Batch, FeatureNormaliser, TrainConfig, find_method
 from skesl.methods.skesl import Skesl
 from skesl.methods.text_only import TextOnly
-from skesl.testing import STREAMS, tiny_text_encoder
+from skesl.testing import STREAMS, chosen_clips, tiny_text_encoder
 
 N_CLIP, N_TRAIN = 192, 128
 WORDS = ("terrible", "bad", "ordinary", "good", "wonderful")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def planted(signal, *, seed=0):
@@ -66,18 +57,6 @@ def shuffled(batch, modality):
     )
 
 
-def rows(batch, chosen):
-    return Batch(
-        clip_ids=tuple(batch.clip_ids[row] for row in chosen.tolist()),
-        input_ids=batch.input_ids[chosen],
-        text_mask=batch.text_mask[chosen],
-        streams={name: values[chosen] for name, values in batch.streams.items()},
-        stream_masks={name: mask[chosen] for name, mask in batch.stream_masks.items()},
-        labels=batch.labels[chosen],
-        mask_positions=batch.mask_positions[chosen],
-    )
-
-
 def held_out_error(method_type, batch, *, n_epoch=8):
     """Train on the first clips with default settings and return the mean absolute error on the others."""
     torch.manual_seed(0)
@@ -92,9 +71,9 @@ def held_out_error(method_type, batch, *, n_epoch=8):
         method.train()
         for chosen in torch.randperm(N_TRAIN).split(16):
             optimiser.zero_grad()
-            method(rows(batch, chosen), "finetune").backward()
+            method(chosen_clips(batch, chosen.tolist()), "finetune").backward()
             optimiser.step()
-    held_out = rows(batch, torch.arange(N_TRAIN, N_CLIP))
+    held_out = chosen_clips(batch, list(range(N_TRAIN, N_CLIP)))
     with torch.inference_mode():
         return float((method.eval().predict(held_out) - held_out.labels).abs().mean())
 
