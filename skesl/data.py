@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from mmfeat import DatasetReader, Float32Array
 from skesl.config import Stage
 from skesl.inputs import Cut, InputConfig, frames_cut
-from skesl.masking import MaskingConfig, TextMasker, plain_ids, special_tokens
+from skesl.masking import MaskingConfig, TextMasker
 from skesl.text import TextEncoder
 
 
@@ -111,7 +111,6 @@ class ClipSet(Dataset[Sample]):
         self._max_text_tokens = min(limits)
         self._seed = seed
         self._epoch = 0
-        self._special = special_tokens(encoder)
         self._masker = TextMasker(
             encoder,
             lexicon if stage == "pretrain" else {},
@@ -153,13 +152,10 @@ class ClipSet(Dataset[Sample]):
 
     def _masked(self, item: int, index: int) -> tuple[tuple[int, ...], int, float]:
         text = self._texts[item]
-        if self._stage == "finetune" and self._inputs.reads_text:
-            ids = plain_ids(text.pieces, self._special, max_tokens=self._max_text_tokens)
-            return ids, 0, float(self._labels[index])
-        rng = np.random.default_rng((self._seed, self._epoch, index))
-        masked = self._masker.mask(text, rng)
-        target = masked.target if self._stage == "pretrain" else float(self._labels[index])
-        return masked.ids, masked.position, target
+        if self._stage == "finetune":
+            return self._masker.plain(text), 0, float(self._labels[index])
+        masked = self._masker.mask(text, np.random.default_rng((self._seed, self._epoch, index)))
+        return masked.ids, masked.position, masked.target
 
     def _frames(self, stream: str, index: int) -> Float32Array:
         features = self._reader.read(stream, index)

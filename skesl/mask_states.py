@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def load_mask_states(
     states = MaskStates(states=_compute(list(masked.values()), encode, device), rows=_rows(masked))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_suffix(".part")
+        unfinished = file.with_suffix(f".{os.getpid()}.part")  # several processes may compute the same
         unfinished.write_bytes(save({"states": states.states}, metadata={"clip_ids": json.dumps(list(masked))}))
         unfinished.replace(file)
     except OSError as error:

@@ -102,17 +102,28 @@ class TextMasker:
             for text, pieces in zip(texts, tokenise(self._encoder, list(texts)), strict=True)
         ]
 
+    @property
+    def max_tokens(self) -> int:
+        """Length limit, special tokens included."""
+        return self._max_tokens
+
+    def plain(self, text: SpokenText) -> tuple[int, ...]:
+        """Return the ids of a text in which nothing is hidden; a lone mask where texts are not read."""
+        return plain_ids(text.pieces, self._special, max_tokens=self._max_tokens) if self._reads_text else self._lone()
+
     def mask(self, text: SpokenText, rng: np.random.Generator) -> MaskedText:
         """Return a text with one word hidden; ``rng`` chooses where there is no sentiment word."""
         masked = self._masked(text, rng)
         if not self._reads_text:
-            lone = (self._special.start, self._special.mask, self._special.end)
-            return MaskedText(ids=lone, position=1, target=masked.target)
+            return MaskedText(ids=self._lone(), position=1, target=masked.target)
         if not self._config.attend_as_unmasked:
             return masked
         n_attended = min(len(text.pieces.ids) + 2, self._max_tokens)
         missing = (self._special.padding,) * (n_attended - len(masked.ids))
         return MaskedText(ids=(*masked.ids, *missing), position=masked.position, target=masked.target)
+
+    def _lone(self) -> tuple[int, ...]:
+        return (self._special.start, self._special.mask, self._special.end)
 
     def _words(self, text: str, pieces: TokenisedText) -> list[SentimentWord]:
         if self._config.matching == "word_piece":
