@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .method_options import method_options, take_method_overrides
 from .options import (
     FILE,
     FOLDER,
@@ -25,7 +26,7 @@ from .options import (
 from .train_options import chosen_settings, is_first_process, run_options, train_options
 
 if TYPE_CHECKING:
-    from skesl import ExperimentConfig, SeedsReport, StageReport
+    from skesl import ExperimentConfig, SeedsReport, Stage, StageReport
 
 run_option = click.option("--run", type=FOLDER, required=True, help="Run folder to make.")
 encoder_option = click.option(
@@ -33,16 +34,14 @@ encoder_option = click.option(
     default=None,
     help="Local folder, hub name, or minilm-l6 (bundled with the extra 'minilm', needs no download).",
 )
-method_option = click.option("--method", default="skesl", show_default=True, help="Method by name: skesl, text_only.")
 
 
 @click.command()
 @click.argument("data", type=FILE)
 @run_option
-@method_option
 @encoder_option
 @scheme_option
-@click.option("--lexicon", type=FILE, default=None, help="Sentiment words, WORD<tab>SCORE a line; default VADER.")
+@method_options(pretrains=True)
 @train_options(validates=False)
 @config_option
 @set_option
@@ -52,8 +51,8 @@ method_option = click.option("--method", default="skesl", show_default=True, hel
 def pretrain(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices: Any) -> None:
     """Pretrain a method without labels on DATA, a dataset file made by mmfeat.
 
-    Clips of the valid and test parts are left out. Settings: --config FILE.toml with the sections [train] and
-    [method], single ones with --set train.max_text_tokens=64 or --set method.n_layers=2.
+    Clips of the valid and test parts are left out. Settings: --preset, then --config FILE.toml with the sections
+    [train] and [method], then single ones with --set train.max_text_tokens=64 or --set method.dropout=0.1.
 
     A training that was killed goes on when the same command is given again. On several GPUs or machines:
     torchrun --nproc-per-node 2 -- "$(which skesl)" pretrain …, or accelerate launch in its place.
@@ -64,17 +63,17 @@ def pretrain(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices
     """
     from skesl import pretrain as run_pretraining
 
-    _train(run_pretraining, data, run, choices, as_json=as_json, overwrite=overwrite)
+    _train("pretrain", run_pretraining, data, run, choices, as_json=as_json, overwrite=overwrite)
 
 
 @click.command()
 @click.argument("data", type=FILE)
 @run_option
-@method_option
 @encoder_option
 @click.option("--from", "from_run", type=FOLDER, default=None, help="Pretrained run to start from.")
 @label_option
 @scheme_option
+@method_options(pretrains=False)
 @train_options(validates=True)
 @config_option
 @set_option
@@ -84,8 +83,11 @@ def pretrain(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices
 def finetune(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices: Any) -> None:
     """Train a method on a label of DATA; the epoch with the best validation value is kept.
 
-    A training that was killed goes on when the same command is given again. Settings: --config FILE.toml with the
-    sections [train] and [method], single ones with --set train.selection_metric=corr or --set method.dropout=0.1.
+    A training that was killed goes on when the same command is given again.
+
+    Without --from nothing is pretrained, everything else is the same: the baseline of what pretraining gains.
+    Settings: --preset, then --config FILE.toml with the sections [train] and [method], then single ones with
+    --set train.selection_metric=corr or --set method.dropout=0.1. A run that is started from hands on its own.
 
     \b
     Example:
@@ -94,17 +96,24 @@ def finetune(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices
     """
     from skesl import finetune as run_finetuning
 
-    _train(run_finetuning, data, run, choices, as_json=as_json, overwrite=overwrite)
+    _train("finetune", run_finetuning, data, run, choices, as_json=as_json, overwrite=overwrite)
 
 
 def _train(
-    train: Callable[..., StageReport], data: Path, run: Path, choices: dict[str, Any], *, as_json: bool, overwrite: bool
+    stage: Stage,
+    train: Callable[..., StageReport],
+    data: Path,
+    run: Path,
+    choices: dict[str, Any],
+    *,
+    as_json: bool,
+    overwrite: bool,
 ) -> None:
     """Train once, or once for each seed, and print the report."""
     from skesl import train_seeds
 
     n_seed = choices.pop("n_seed")
-    config = _experiment(**choices)
+    config = _experiment(stage, **choices)
     report: StageReport | SeedsReport
     if n_seed is None:
         report = train(data, run, config, overwrite=overwrite, track=progress_bar)
@@ -115,28 +124,36 @@ def _train(
 
 
 def _experiment(
+    stage: Stage,
     *,
     config_file: Path | None,
     overrides: tuple[str, ...],
     device: str,
     method: str,
+    preset: str | None,
     text_encoder: str | None,
     scheme: str,
     from_run: Path | None = None,
     label: str | None = None,
     lexicon: Path | None = None,
+    mask_states: Path | None = None,
     **train_choices: Any,
 ) -> ExperimentConfig:
     """Return the settings that the command line describes."""
-    from skesl import ExperimentConfig, load_settings
+    from skesl import ExperimentConfig, find_preset, load_settings
 
     options = run_options(train_choices)
+    of_method = take_method_overrides(train_choices)
+    of_preset = find_preset(method, preset).train.get(stage) if preset is not None else None
     train_choices["compile"] = train_choices.pop("compile_")
     given = {name: value for name, value in train_choices.items() if value is not None}
     chosen = [f"train.{name}={json.dumps(value)}" for name, value in given.items()]
-    train, method_settings = load_settings(file=config_file, overrides=[f"train.device={device}", *chosen, *overrides])
+    train, method_settings = load_settings(
+        preset=of_preset, file=config_file, overrides=[f"train.device={device}", *chosen, *of_method, *overrides]
+    )
     return ExperimentConfig(
         method=method,
+        preset=preset,
         text_encoder=text_encoder,
         from_run=from_run,
         train=train,
@@ -146,4 +163,5 @@ def _experiment(
         lexicon=lexicon,
         options=options,
         chosen_settings=chosen_settings(given, overrides),
+        mask_states=mask_states,
     )

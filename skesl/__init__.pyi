@@ -6,8 +6,14 @@ from .checkpoint import (
 from .config import (
     SELECTION_METRICS as SELECTION_METRICS,
     RunOptions as RunOptions,
+    Stage as Stage,
     TrainConfig as TrainConfig,
     load_settings as load_settings,
+)
+from .costs import (
+    Estimate as Estimate,
+    InputShape as InputShape,
+    estimate as estimate,
 )
 from .data import (
     Batch as Batch,
@@ -27,14 +33,23 @@ from .experiment import (
     ExperimentConfig as ExperimentConfig,
     StageReport as StageReport,
 )
+from .inputs import (
+    InputConfig as InputConfig,
+)
 from .lexicon import (
     SentimentWord as SentimentWord,
     find_sentiment_words as find_sentiment_words,
     load_lexicon as load_lexicon,
 )
+from .masking import (
+    MaskingConfig as MaskingConfig,
+)
 from .methods import (
     Method as Method,
+    Preset as Preset,
     find_method as find_method,
+    find_preset as find_preset,
+    method_config as method_config,
     method_names as method_names,
 )
 from .metrics import (

@@ -88,10 +88,13 @@ class RunOptions:
             raise ConfigError(f"n_checkpoints must be at least 1, got {self.n_checkpoints}")
 
 
-def load_settings(*, file: Path | None = None, overrides: Iterable[str] = ()) -> tuple[TrainConfig, dict[str, Any]]:
+def load_settings(
+    *, file: Path | None = None, overrides: Iterable[str] = (), preset: Mapping[str, Any] | None = None
+) -> tuple[TrainConfig, dict[str, Any]]:
     """Return the settings of training, and those settings of the method that differ from its defaults.
 
     Args:
+        preset: what a preset asks of training; file and overrides win over it.
         file: a TOML file with the sections ``train`` and ``method``.
         overrides: ``train.n_epochs=10`` or ``method.n_layers=2``; they win over the file.
 
@@ -99,7 +102,7 @@ def load_settings(*, file: Path | None = None, overrides: Iterable[str] = ()) ->
         ConfigError: an unknown section or key, or a value that is refused; all faults at once.
         InputError: the file cannot be read or is not TOML.
     """
-    values: Mapping[str, Any] = {"train": {}, "method": {}}
+    values: Mapping[str, Any] = {"train": dict(preset or {}), "method": {}}
     if file is not None:
         values = merge_mappings(values, read_toml(file))
     values = merge_overrides(values, overrides)

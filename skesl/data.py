@@ -15,6 +15,8 @@ from torch.utils.data import Dataset
 from mmfeat import DatasetReader, Float32Array
 from skesl.config import Stage
 from skesl.frame_padding import Buffers, pad_frames
+from skesl.inputs import Cut, InputConfig, frames_cut
+from skesl.masking import MaskingConfig, TextMasker
 from skesl.text import TextEncoder
 from skesl.text_table import TextTable
 
@@ -87,6 +89,8 @@ class ClipSet(Dataset[Sample]):
         lexicon: scores of sentiment words, for pretraining.
         max_text_tokens: length limit, special tokens included; the encoder's own limit where that is lower.
         seed: of the random words.
+        inputs: how much of a clip is read.
+        masking: which words are hidden in pretraining.
     """
 
     def __init__(
@@ -101,17 +105,24 @@ class ClipSet(Dataset[Sample]):
         lexicon: Mapping[str, float],
         max_text_tokens: int,
         seed: int = 0,
+        inputs: InputConfig | None = None,
+        masking: MaskingConfig | None = None,
     ) -> None:
         self._reader = reader
         self._indices = indices
         self._streams = tuple(streams)
         self._epoch = 0
         self._seed = seed
-        self._table = TextTable.build(
-            (reader.texts[index] for index in indices),
+        self._inputs = inputs or InputConfig()
+        masker = TextMasker(
             encoder,
-            lexicon=lexicon if stage == "pretrain" else None,
-            max_tokens=min(max_text_tokens, encoder.max_tokens),
+            lexicon if stage == "pretrain" else {},
+            masking or MaskingConfig(),
+            max_tokens=min(max_text_tokens, encoder.max_tokens, self._inputs.max_text_tokens or max_text_tokens),
+            reads_text=self._inputs.reads_text,
+        )
+        self._table = TextTable.build(
+            (reader.texts[index] for index in indices), masker, hides_words=stage == "pretrain"
         )
         self._labels = self._table.targets if stage == "pretrain" else labels[indices].astype(np.float32)
 
@@ -148,7 +159,7 @@ class ClipSet(Dataset[Sample]):
         return Sample(
             clip_id=self._reader.clip_ids[index],
             ids=tuple(ids.tolist()),
-            streams={name: self._valid_frames(name, index) for name in self._streams},
+            streams={name: self._frames(name, index) for name in self._streams},
             label=float(self._labels[item]),
             mask_position=position,
         )
@@ -165,7 +176,13 @@ class ClipSet(Dataset[Sample]):
         streams, stream_masks = {}, {}
         for name in self._streams:
             frames = self._reader.read_batch(name, self._indices[items])
-            streams[name], stream_masks[name] = pad_frames(frames, name, buffers or Buffers())
+            streams[name], stream_masks[name] = pad_frames(
+                frames,
+                name,
+                buffers or Buffers(),
+                keep_failed=self._inputs.keep_failed_frames,
+                max_frames=self._inputs.max_frames(name),
+            )
         return Batch(
             clip_ids=self._ids(items.tolist()),
             input_ids=input_ids,
@@ -176,6 +193,19 @@ class ClipSet(Dataset[Sample]):
             mask_positions=torch.tensor([position for _, position in texts], dtype=torch.int64),
         )
 
+    def cuts(self) -> list[Cut]:
+        """Return what the limits leave out, of texts and of each stream; nothing where nothing is cut."""
+        frames = [frames_cut(self._reader, self._indices.tolist(), name, self._inputs) for name in self._streams]
+        return [cut for cut in (self._text_cut(), *frames) if cut is not None]
+
+    def _text_cut(self) -> Cut | None:
+        limit = self._table.max_tokens
+        beyond = self._table.n_pieces + 2 - limit
+        beyond = beyond[beyond > 0]
+        if not beyond.size or not self._inputs.reads_text:
+            return None
+        return Cut(name="text", unit="tokens", limit=limit, n_clip=beyond.size, n_left_out=int(beyond.sum()))
+
     def _text(self, item: int) -> tuple[npt.NDArray[np.int64], int]:
         return self._table.text(item, draw=(self._seed, self._epoch, int(self._indices[item])))
 
@@ -183,9 +213,10 @@ class ClipSet(Dataset[Sample]):
         names = self._reader.clip_ids
         return tuple(names[self._indices[item]] for item in items)
 
-    def _valid_frames(self, stream: str, index: int) -> Float32Array:
+    def _frames(self, stream: str, index: int) -> Float32Array:
         features = self._reader.read(stream, index)
-        return features.values[features.valid]
+        kept = features.values if self._inputs.keep_failed_frames else features.values[features.valid]
+        return kept[: self._inputs.max_frames(stream)]
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

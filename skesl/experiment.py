@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -19,7 +19,6 @@ from mmfeat import (
     Float32Array,
     InputError,
     Track,
-    config_from_mapping,
     config_sha256,
     config_to_dict,
     untracked,
@@ -31,7 +30,7 @@ from skesl.errors import CheckpointError, MethodError
 from skesl.idle_settings import refuse_idle_settings
 from skesl.lexicon import load_lexicon
 from skesl.logs import check_tensorboard
-from skesl.methods import Method, find_method
+from skesl.methods import Method, find_method, method_config
 from skesl.normalise import FeatureNormaliser
 from skesl.processes import choose_device, is_first, start_processes, wait
 from skesl.selection import Indices
@@ -58,6 +57,8 @@ class ExperimentConfig:
         options: how often to log and to save.
         chosen_settings: settings of training that somebody asked for; one that does nothing in the stage is refused.
         reuse_finished: where the same training has ended in the folder, take its result instead of refusing.
+        preset: settings of the method by name; ``method_settings`` win over it.
+        mask_states: a folder that keeps the frozen text encoder's states of the hidden words; None: none are kept.
     """
 
     method: str = "skesl"
@@ -71,6 +72,8 @@ class ExperimentConfig:
     options: RunOptions = field(default_factory=RunOptions)
     chosen_settings: frozenset[str] = frozenset()
     reuse_finished: bool = False
+    preset: str | None = None
+    mask_states: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +86,15 @@ class StageReport:
     n_train: int
     result: FitResult
     selection_metric: str
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line, and below it what was left out."""
         kept = f"epoch {self.result.best_epoch} of {self.result.n_epochs} kept"
         if self.result.best_values:
             kept += f" (valid {self.selection_metric} {self.result.best_values[self.selection_metric]:.4f})"
-        return f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
+        line = f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
+        return "\n".join([line, *(f"  {note}" for note in self.notes)])
 
     def to_json(self) -> str:
         """Return the report as JSON; a number that is not defined is null."""
@@ -123,6 +128,8 @@ class Experiment:
             lexicon=self.lexicon,
             max_text_tokens=self.config.train.max_text_tokens,
             seed=self.config.train.seed,
+            inputs=self.method.inputs,
+            masking=self.method.masking,
         )
 
     def fit(
@@ -132,6 +139,7 @@ class Experiment:
         validate: Validate | None,
         track: Track[Batch] = untracked,
         conclude: Callable[[], None] = lambda: None,
+        notes: tuple[str, ...] = (),
     ) -> StageReport:
         """Train, or go on with a training of the same settings that was killed.
 
@@ -141,6 +149,7 @@ class Experiment:
             clips: what is trained on.
             validate: returns the metrics of the validation part.
             track: shows progress.
+            notes: what the report is to say.
             conclude: what is still to be done, in all processes, before the run counts as finished.
 
         Raises:
@@ -150,10 +159,12 @@ class Experiment:
         """
         train = self.config.train
         start_processes(train)
+        notes = (*notes, *map(str, clips.cuts()))
+        self.settings["data"]["left_out"] = list(notes)
         finished = self.folder.finished() if self.config.reuse_finished and not self.overwrite else None
         if finished is not None:
             self._check_same(finished)
-            return self._report(result_from_json(finished["result"]), len(clips))
+            return self._report(result_from_json(finished["result"]), len(clips), notes)
         wait()
         with self.folder.held() if is_first() else nullcontext():
             if is_first():
@@ -175,9 +186,9 @@ class Experiment:
                 save_settings({**self.settings, "result": dataclasses.asdict(result)}, self.encoder, self.folder)
                 self.folder.remove_checkpoints()
             wait()
-        return self._report(result, len(clips))
+        return self._report(result, len(clips), notes)
 
-    def _report(self, result: FitResult, n_train: int) -> StageReport:
+    def _report(self, result: FitResult, n_train: int, notes: tuple[str, ...]) -> StageReport:
         return StageReport(
             stage=self.stage,
             method=self.method.name,
@@ -185,6 +196,7 @@ class Experiment:
             n_train=n_train,
             result=result,
             selection_metric=self.config.train.selection_metric,
+            notes=notes,
         )
 
     def _begin(self) -> None:
@@ -242,14 +254,21 @@ def open_experiment(
     folder.check_free(overwrite=overwrite, reuse_finished=config.reuse_finished)
     is_continued = not overwrite and folder.has_checkpoint()
     before = _settings_before(config, reader, run)
-    method_config = _method_config(method_type, config, before)
+    settings_of_method = method_config(
+        config.method,
+        preset=config.preset,
+        settings=config.method_settings,
+        inherited=before["method_config"] if before is not None else None,
+    )
     set_seed(config.train.seed)
     encoder = _open_encoder(config, before)
     method = method_type(
-        method_config,
+        settings_of_method,
         text_encoder=encoder.model,
         text_width=encoder.width,
-        normalisers=_normalisers(reader, method_type, None if is_continued else train_clips),
+        normalisers=_normalisers(
+            reader, method_type.used_streams(settings_of_method), None if is_continued else train_clips
+        ),
     )
     refuse_idle_settings(method, stage, config.chosen_settings)
     if config.from_run is not None:
@@ -301,13 +320,6 @@ def _settings_before(config: ExperimentConfig, reader: DatasetReader, run: Path)
     return before
 
 
-def _method_config(method_type: type[Method], config: ExperimentConfig, before: Mapping[str, Any] | None) -> Any:
-    inherited = before["method_config"] if before is not None else {}
-    return config_from_mapping(
-        method_type.config_type, {**inherited, **config.method_settings}, where=f"settings of {config.method}"
-    )
-
-
 def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) -> TextEncoder:
     """Return the encoder of the run to start from, whose weights follow, or the one that was asked for."""
     if config.from_run is not None and before is not None:
@@ -321,11 +333,11 @@ def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) ->
 
 
 def _normalisers(
-    reader: DatasetReader, method_type: type[Method], train_clips: Indices | None
+    reader: DatasetReader, used_streams: Iterable[str], train_clips: Indices | None
 ) -> dict[str, FeatureNormaliser]:
     """Return the statistics of each stream that the method uses and the dataset has; without clips they come later."""
     normalisers = {}
-    for stream in method_type.stream_names:
+    for stream in used_streams:
         if stream in reader.stream_names:
             normalisers[stream] = FeatureNormaliser(reader.info(stream).feature_names)
             if train_clips is not None:

@@ -34,22 +34,34 @@ class Buffers:
         return held[:n_value].view(shape)
 
 
-def pad_frames(frames: FrameBatch, name: str, buffers: Buffers) -> tuple[Tensor, Tensor]:
+def pad_frames(
+    frames: FrameBatch,
+    name: str,
+    buffers: Buffers,
+    *,
+    keep_failed: bool = False,
+    max_frames: int | None = None,
+) -> tuple[Tensor, Tensor]:
     """Return the valid frames of each clip, padded at the end with 0, and the mask of what is real.
 
     Args:
         frames: of several clips, one behind the other.
         name: of the memory.
         buffers: where the padded frames are put.
+        keep_failed: keep frames that are not valid as they are stored.
+        max_frames: keep the first ones; None: all.
 
     Returns:
         float32, shape (clip, frame, feature), and bool, shape (clip, frame); at least one frame, which is not real
         where no clip has any.
     """
-    n_valid = np.concatenate([[0], np.cumsum(frames.valid)])
+    is_kept = np.ones_like(frames.valid) if keep_failed else frames.valid
+    n_valid = np.concatenate([[0], np.cumsum(is_kept)])
     bounds = n_valid[frames.offsets]
     lengths = np.diff(bounds)
-    values = frames.values if n_valid[-1] == len(frames.values) else frames.values[frames.valid]
+    if max_frames is not None:
+        lengths = lengths.clip(max=max_frames)
+    values = frames.values if n_valid[-1] == len(frames.values) else frames.values[is_kept]
     padded = buffers.take(name, (lengths.size, max(1, int(lengths.max())), values.shape[1]))
     rows = padded.numpy()
     for row, (start, length) in enumerate(zip(bounds.tolist(), lengths.tolist(), strict=False)):

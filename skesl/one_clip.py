@@ -31,8 +31,8 @@ from skesl.checkpoint import Run, load_run
 from skesl.config import TrainConfig
 from skesl.data import Sample, collate
 from skesl.errors import CheckpointError
+from skesl.masking import TextMasker
 from skesl.processes import choose_device
-from skesl.text_table import TextTable
 
 _CONFIGS: dict[str, tuple[str, type[Any]]] = {
     "audio": ("audio", AudioFeatureConfig),
@@ -113,7 +113,7 @@ def _streams(
     run: Run, entry: ClipEntry, frame_rate_hz: float | None
 ) -> tuple[dict[str, Float32Array], tuple[str, ...]]:
     """Return the valid frames of each stream that the run uses, and a note for each that the clip does not have."""
-    stored = run.settings["data"]["streams"]
+    stored, inputs = run.settings["data"]["streams"], run.method.inputs
     clip = extract_clip(entry, _build_config(run, stored, frame_rate_hz))
     reasons = {failure.stream: failure.message for failure in clip.failures}
     streams: dict[str, Float32Array] = {}
@@ -122,7 +122,8 @@ def _streams(
         features = clip.streams.get(name)
         if isinstance(features, FrameFeatures):
             _check_columns(run, name, features, stream["feature_names"])
-            streams[name] = features.values[features.valid]
+            kept = features.values if inputs.keep_failed_frames else features.values[features.valid]
+            streams[name] = kept[: inputs.max_frames(name)]
         else:
             streams[name] = np.zeros((0, len(stream["feature_names"])), dtype=np.float32)
             notes.append(f"{name}: {reasons.get(name, f'none was given ({_GIVEN_BY[name]})')}; predicted without")
@@ -165,10 +166,15 @@ def _check_columns(run: Run, name: str, features: FrameFeatures, expected: list[
 
 
 def _ids(run: Run, text: str) -> tuple[int, ...]:
-    train = TrainConfig(**run.settings["train"])
-    limit = min(train.max_text_tokens, run.encoder.max_tokens)
-    ids, _ = TextTable.build([text], run.encoder, lexicon=None, max_tokens=limit).text(0, draw=(0,))
-    return tuple(ids.tolist())
+    train, inputs = TrainConfig(**run.settings["train"]), run.method.inputs
+    masker = TextMasker(
+        run.encoder,
+        {},
+        run.method.masking,
+        max_tokens=min(train.max_text_tokens, run.encoder.max_tokens, inputs.max_text_tokens or train.max_text_tokens),
+        reads_text=inputs.reads_text,
+    )
+    return masker.plain(masker.prepare([text])[0])
 
 
 def _faces_of(video: Path | None, tool: OpenFaceTool, folder: Path) -> Path:

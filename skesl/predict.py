@@ -88,6 +88,7 @@ def _predict(run: Run, reader: DatasetReader, indices: Any, labels: Any, device:
         labels=labels,
         lexicon={},
         max_text_tokens=train.max_text_tokens,
+        inputs=run.method.inputs,
     )
     if not len(clips):
         return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))

@@ -14,6 +14,7 @@ from skesl.experiment import ExperimentConfig, StageReport, open_experiment
 from skesl.methods import Method
 from skesl.metrics import sentiment_metrics
 from skesl.predict import predict_clips
+from skesl.pretraining import use_mask_states, without_surplus
 from skesl.processes import is_first, start_processes
 from skesl.selection import choose_label, labelled_clips, pretraining_clips
 
@@ -38,13 +39,17 @@ def pretrain(
     Raises:
         InputError: no clip with text to learn from, or a file cannot be read.
         MethodError: the method cannot be pretrained.
+        ConfigError: a setting of the method is wrong, or does not go with ``config.mask_states``.
         OutputExistsError: the run exists and ``overwrite`` is false.
     """
     with DatasetReader(data) as reader:
         indices = pretraining_clips(reader, config.scheme)
         experiment = open_experiment(reader, run, "pretrain", config, indices, overwrite=overwrite)
+        indices, notes = without_surplus(experiment, indices)
+        if config.mask_states is not None:
+            use_mask_states(experiment, indices, config.mask_states)
         clips = experiment.clips(indices, np.zeros(reader.n_clip, dtype=np.float32))
-        return experiment.fit(clips, validate=None, track=track)
+        return experiment.fit(clips, validate=None, track=track, notes=notes)
 
 
 def finetune(

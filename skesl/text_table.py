@@ -7,7 +7,7 @@ asked for.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmfeat import Float32Array
-from skesl.lexicon import find_sentiment_words
-from skesl.masking import SpecialTokens, mask_sentiment_word, plain_ids
-from skesl.text import TextEncoder, TokenisedText, tokenise
+from skesl.masking import SpokenText, TextMasker
+from skesl.text import TokenisedText
 
 Item = TypeVar("Item")
 IntArray = npt.NDArray[np.int64]
@@ -30,6 +29,7 @@ class _Row:
     """One text: its ids, where its mask stands, its target, and the characters of each id where a word is drawn."""
 
     ids: tuple[int, ...]
+    n_piece: int
     position: int = 0
     target: float = 0.0
     spans: tuple[tuple[int, int], ...] | None = None
@@ -40,8 +40,8 @@ class TextTable:
     """Texts by number.
 
     Args:
-        special: ids of start, end and mask.
-        max_tokens: length limit, special tokens included.
+        masker: hides the words that are drawn.
+        n_pieces: int64, shape (text,): word pieces of each text before anything was hidden or cut.
         ids: int32, shape (id,), of all texts one behind the other; without special tokens where a word is drawn.
         offsets: int64, shape (text + 1,): text ``i`` owns ids ``offsets[i]`` to ``offsets[i + 1]``.
         positions: int32, shape (text,): where the mask stands; 0 where nothing is hidden.
@@ -50,8 +50,8 @@ class TextTable:
         first_spans: int64, shape (text,): where they begin, -1 for a text that is as it is.
     """
 
-    special: SpecialTokens
-    max_tokens: int
+    masker: TextMasker
+    n_pieces: IntArray
     ids: npt.NDArray[np.int32]
     offsets: IntArray
     positions: npt.NDArray[np.int32]
@@ -60,35 +60,30 @@ class TextTable:
     first_spans: IntArray
 
     @classmethod
-    def build(
-        cls,
-        texts: Iterable[str],
-        encoder: TextEncoder,
-        *,
-        lexicon: Mapping[str, float] | None,
-        max_tokens: int,
-    ) -> Self:
+    def build(cls, texts: Iterable[str], masker: TextMasker, *, hides_words: bool) -> Self:
         """Return the tokenised texts.
 
         Args:
             texts: what is said.
-            encoder: its tokenizer cuts the texts.
-            lexicon: scores of the words that may be hidden; None hides nothing.
-            max_tokens: length limit, special tokens included.
+            masker: tokenises, cuts, and hides words.
+            hides_words: whether a word of each text is hidden.
         """
-        special = special_tokens(encoder)
-        rows = _rows(texts, encoder, special, lexicon, max_tokens)
+        rows = _rows(texts, masker, hides_words=hides_words)
         columns: list[dict[str, Any]] = [_columns(chunk) for chunk in _chunks(rows)] or [_columns([])]
         whole = {name: np.concatenate([chunk[name] for chunk in columns]) for name in columns[0]}
         drawn = whole.pop("n_span") >= 0
         n_span = np.where(drawn, whole["n_id"], 0)
         return cls(
-            special=special,
-            max_tokens=max_tokens,
+            masker=masker,
             offsets=np.concatenate([[0], np.cumsum(whole.pop("n_id"))]).astype(np.int64),
             first_spans=np.where(drawn, np.cumsum(n_span) - n_span, -1),
             **whole,
         )
+
+    @property
+    def max_tokens(self) -> int:
+        """Length limit of a text, special tokens included."""
+        return self.masker.max_tokens
 
     @property
     def lengths(self) -> IntArray:
@@ -98,7 +93,7 @@ class TextTable:
     @property
     def n_byte(self) -> int:
         """Bytes of all arrays."""
-        arrays = (self.ids, self.offsets, self.positions, self.targets, self.spans, self.first_spans)
+        arrays = (self.n_pieces, self.ids, self.offsets, self.positions, self.targets, self.spans, self.first_spans)
         return sum(array.nbytes for array in arrays)
 
     def text(self, number: int, *, draw: tuple[int, ...]) -> tuple[IntArray, int]:
@@ -115,39 +110,25 @@ class TextTable:
             return ids.astype(np.int64), int(self.positions[number])
         spans = self.spans[first : first + stop - start]
         plain = TokenisedText(ids=tuple(ids.tolist()), spans=tuple((a, b) for a, b in spans.tolist()))
-        masked = mask_sentiment_word(
-            plain, [], self.special, max_tokens=self.max_tokens, rng=np.random.default_rng(draw)
-        )
+        masked = self.masker.mask(SpokenText(pieces=plain, words=()), np.random.default_rng(draw))
         return np.asarray(masked.ids, dtype=np.int64), masked.position
 
 
-def special_tokens(encoder: TextEncoder) -> SpecialTokens:
-    """Return the encoder's start, end and mask ids."""
-    tokenizer = encoder.tokenizer
-    return SpecialTokens(start=tokenizer.cls_token_id, end=tokenizer.sep_token_id, mask=tokenizer.mask_token_id)
-
-
-def _rows(
-    texts: Iterable[str],
-    encoder: TextEncoder,
-    special: SpecialTokens,
-    lexicon: Mapping[str, float] | None,
-    max_tokens: int,
-) -> Iterator[_Row]:
+def _rows(texts: Iterable[str], masker: TextMasker, *, hides_words: bool) -> Iterator[_Row]:
     rng = np.random.default_rng(0)
     untouched = rng.bit_generator.state
     for chunk in _chunks(texts):
-        for text, tokenised in zip(chunk, tokenise(encoder, chunk), strict=True):
-            if lexicon is None:
-                yield _Row(ids=plain_ids(tokenised, special, max_tokens=max_tokens))
+        for text in masker.prepare(chunk):
+            n_piece = len(text.pieces.ids)
+            if not hides_words:
+                yield _Row(ids=masker.plain(text), n_piece=n_piece)
                 continue
-            words = find_sentiment_words(text, lexicon)
-            masked = mask_sentiment_word(tokenised, words, special, max_tokens=max_tokens, rng=rng)
+            masked = masker.mask(text, rng)
             if rng.bit_generator.state == untouched:
-                yield _Row(ids=masked.ids, position=masked.position, target=masked.target)
+                yield _Row(ids=masked.ids, n_piece=n_piece, position=masked.position, target=masked.target)
             else:
                 rng.bit_generator.state = untouched
-                yield _Row(ids=tokenised.ids, spans=tokenised.spans)
+                yield _Row(ids=text.pieces.ids, n_piece=n_piece, spans=text.pieces.spans)
 
 
 def _columns(rows: list[_Row]) -> dict[str, Any]:
@@ -156,6 +137,7 @@ def _columns(rows: list[_Row]) -> dict[str, Any]:
     return {
         "ids": np.fromiter((id_ for row in rows for id_ in row.ids), dtype=np.int32),
         "n_id": np.asarray([len(row.ids) for row in rows], dtype=np.int64),
+        "n_pieces": np.asarray([row.n_piece for row in rows], dtype=np.int64),
         "positions": np.asarray([row.position for row in rows], dtype=np.int32),
         "targets": np.asarray([row.target for row in rows], dtype=np.float32),
         "spans": np.asarray(spans, dtype=np.int32).reshape(-1, 2),

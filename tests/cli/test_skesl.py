@@ -333,3 +333,97 @@ def test_pretraining_has_no_options_of_validation(data, tmp_path):
 
     assert result.exit_code == 2
     assert "No such option" in result.stderr
+
+
+def settings_of(run):
+    return json.loads((run / "config.json").read_text())
+
+
+def test_a_preset_sets_method_and_training_and_options_win(data, encoder, tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("[train]\nn_epochs = 1\n")
+
+    result = run_command(
+        "pretrain",
+        data,
+        *("--run", tmp_path / "run", "--text-encoder", encoder, "--device", "cpu", "--config", file),
+        *("--preset", "released", "--batch-size", "4", *SMALL, "--max-audio-frames", "12"),
+    )
+
+    assert result.exit_code == 0, result.output
+    stored = settings_of(tmp_path / "run")
+    train = {name: stored["train"][name] for name in ("n_epochs", "batch_size", "max_gradient_norm", "seed")}
+    assert train == {"n_epochs": 1, "batch_size": 4, "max_gradient_norm": 0.0, "seed": 666}
+    assert stored["method_config"]["pool_padding"] is True
+    assert stored["method_config"]["inputs"]["max_audio_frames"] == 12
+    assert "  audio: 4 clip(s) cut to 12 frames" in result.stdout
+
+
+def test_options_of_the_method_reach_its_settings(data, encoder, tmp_path):
+    lexicon = tmp_path / "own.txt"
+    lexicon.write_text("wonderful\t2.5\n")
+
+    result = run_command(
+        "pretrain",
+        data,
+        *("--run", tmp_path / "run", "--text-encoder", encoder, *TRAINING, "--set", "method.n_inner=8"),
+        *("--n-layers", "3", "--no-share-layers", "--modalities", "text, vision", "--max-vision-frames", "9"),
+        *("--max-neutral-fraction", "0.25", "--lexicon", lexicon, "--mask-states", tmp_path / "states"),
+    )
+
+    assert result.exit_code == 0, result.output
+    method = settings_of(tmp_path / "run")["method_config"]
+    assert (method["n_layers"], method["share_layers"]) == (3, False)
+    assert method["inputs"]["modalities"] == ["text", "vision"]
+    assert method["inputs"]["max_vision_frames"] == 9
+    assert method["masking"]["max_neutral_fraction"] == 0.25
+    assert "text: 2 of 3 clip(s) without a sentiment word left out" in result.stdout
+    assert len(list((tmp_path / "states").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preset", "papers"], "method 'skesl' has no preset 'papers'; known: skesl, released, paper"),
+        (["--modalities", "text,touch"], "expected one of 'text', 'audio', 'vision', got 'touch'"),
+        (["--method", "text_only", "--n-layers", "2"], "unknown key 'n_layers'; known: n_head_hidden, dropout"),
+    ],
+)
+def test_wrong_options_are_one_line(data, encoder, tmp_path, options, message):
+    result = run_command("finetune", data, "--run", tmp_path / "run", "--text-encoder", encoder, *options)
+
+    assert result.exit_code != 0
+    assert message in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_presets_are_listed_with_every_value():
+    table, document = run_command("presets"), run_command("presets", "--json")
+
+    values = json.loads(document.stdout)
+    assert list(values) == ["skesl", "released", "paper"]
+    assert values["released"]["method"]["inputs"]["max_vision_frames"] == 55
+    assert values["paper"]["finetune"]["n_epochs"] == 200
+    rows = {line.split()[0]: line.split()[1:] for line in table.stdout.splitlines()[1:]}
+    assert rows["method.share_layers"] == ["true", "true", "false"]
+    assert rows["finetune.patience"] == ["8", "0", "0"]
+
+
+def test_a_method_without_presets_says_so():
+    result = run_command("presets", "--method", "text_only")
+
+    assert result.exit_code == 2
+    assert "method 'text_only' has no presets" in result.output
+
+
+def test_estimate_prints_lines_or_json(data, encoder):
+    lines = run_command("estimate", data, "--text-encoder", encoder, "--set", "train.batch_size=4")
+    document = run_command("estimate", "--preset", "paper", "--text-encoder", encoder, "--json", "--text-tokens", "20")
+
+    assert lines.exit_code == document.exit_code == 0, lines.output + document.output
+    assert "6 clips, 2 steps an epoch" in lines.stdout
+    values = json.loads(document.stdout)
+    assert values["data"] is None
+    assert values["shape"] == {"n_tokens": 20, "n_frames": {"audio": 400, "vision": 55}}
+    assert set(values["trainable_parameters"]) == {"pretrain", "finetune"}
+    assert values["trainable_parameters"]["pretrain"] == values["trainable_parameters"]["finetune"]
