@@ -6,7 +6,7 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real bench bench-extraction bench-openface bench-reading bench-archives format clean
+.PHONY: help install demo test check lint types tests test-slow real bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
@@ -17,6 +17,8 @@ help:
 	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"
 	@echo "make bench-reading     speed of writing and reading dataset files, into README (about 3 minutes)"
 	@echo "make bench-archives    size and cost of compressed files, needs MMFEAT_REAL_DATA (about 3 minutes)"
+	@echo "make bench-loading     speed and equality of the batches for training (about 3 minutes)"
+	@echo "make bench-training    speed and error of training, into README (about 10 minutes; texts of MMFEAT_REAL_DATA)"
 	@echo "make bench      all benchmarks"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
@@ -65,7 +67,13 @@ bench-reading: install
 bench-archives: install
 	$(BIN)/python benchmarks/archives.py --write
 
-bench: bench-extraction bench-openface bench-reading bench-archives
+bench-loading: install
+	$(BIN)/python benchmarks/loading.py --write
+
+bench-training: install
+	$(BIN)/python benchmarks/training.py --write
+
+bench: bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training
 
 format: install
 	$(BIN)/ruff check --fix .

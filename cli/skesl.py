@@ -1,4 +1,4 @@
-"""The command ``skesl``: pretrain, finetune, evaluate, predict. Also mounted as ``mmfeat skesl``."""
+"""The command ``skesl``: pretrain, finetune, evaluate, predict, estimate, presets. Also mounted as ``mmfeat skesl``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib.metadata import version
 import click
 
 from .boundary import BoundaryGroup
+from .estimate import estimate, presets
 from .evaluate import evaluate, predict
 from .train import finetune, pretrain
 
@@ -22,7 +23,7 @@ def skesl() -> None:
     """
 
 
-for _command in (pretrain, finetune, evaluate, predict):
+for _command in (pretrain, finetune, evaluate, predict, estimate, presets):
     skesl.add_command(_command)
 
 

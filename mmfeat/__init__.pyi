@@ -78,6 +78,7 @@ from .dataset import (
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
     DatasetWriter as DatasetWriter,
+    FrameBatch as FrameBatch,
     LabelInfo as LabelInfo,
     LabelTable as LabelTable,
     PaddedBatch as PaddedBatch,
@@ -111,6 +112,10 @@ from .extract import (
 )
 from .images import (
     EncodedFrames as EncodedFrames,
+)
+from .journal import (
+    lock_folder as lock_folder,
+    whole_lines as whole_lines,
 )
 from .manifest import (
     read_manifest as read_manifest,

@@ -5,8 +5,15 @@ from .checkpoint import (
 )
 from .config import (
     SELECTION_METRICS as SELECTION_METRICS,
+    RunOptions as RunOptions,
+    Stage as Stage,
     TrainConfig as TrainConfig,
     load_settings as load_settings,
+)
+from .costs import (
+    Estimate as Estimate,
+    InputShape as InputShape,
+    estimate as estimate,
 )
 from .data import (
     Batch as Batch,
@@ -26,14 +33,23 @@ from .experiment import (
     ExperimentConfig as ExperimentConfig,
     StageReport as StageReport,
 )
+from .inputs import (
+    InputConfig as InputConfig,
+)
 from .lexicon import (
     SentimentWord as SentimentWord,
     find_sentiment_words as find_sentiment_words,
     load_lexicon as load_lexicon,
 )
+from .masking import (
+    MaskingConfig as MaskingConfig,
+)
 from .methods import (
     Method as Method,
+    Preset as Preset,
     find_method as find_method,
+    find_preset as find_preset,
+    method_config as method_config,
     method_names as method_names,
 )
 from .metrics import (
@@ -42,11 +58,19 @@ from .metrics import (
 from .normalise import (
     FeatureNormaliser as FeatureNormaliser,
 )
+from .one_clip import (
+    ClipPrediction as ClipPrediction,
+    predict_clip as predict_clip,
+)
 from .predict import (
     predict_run as predict_run,
 )
 from .predictions import (
     Predictions as Predictions,
+)
+from .seeds import (
+    SeedsReport as SeedsReport,
+    train_seeds as train_seeds,
 )
 from .stages import (
     finetune as finetune,

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from mmfeat import DatasetReader, Split
 from skesl.checkpoint import Run, load_run
 from skesl.config import TrainConfig
-from skesl.data import ClipSet, collate
+from skesl.data import ClipSet
 from skesl.errors import CheckpointError
+from skesl.loading import read_ahead
 from skesl.methods import Method
 from skesl.predictions import Predictions
+from skesl.processes import choose_device, n_process, process_index, summed
 from skesl.streams import check_streams
-from skesl.trainer import choose_device
 
 
 def predict_clips(method: Method, clips: ClipSet, *, batch_size: int) -> Predictions:
-    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing."""
+    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing.
+
+    Several processes predict every so many batches each; all of them return all predictions, each clip's once.
+    """
     device = next(method.parameters()).device
     method.eval()
-    loader = DataLoader(clips, batch_size=batch_size, collate_fn=cast("Any", collate))
-    clip_ids: list[str] = []
-    values: list[torch.Tensor] = []
-    labels: list[torch.Tensor] = []
+    batches = [np.arange(first, min(first + batch_size, len(clips))) for first in range(0, len(clips), batch_size)]
+    own = batches[process_index() :: n_process()]
+    values = torch.zeros(len(clips), dtype=torch.float64)
     with torch.inference_mode():
-        for batch in loader:
-            clip_ids += batch.clip_ids
-            values.append(method.predict(batch.to(device)).double().cpu())
-            labels.append(batch.labels.double())
-    return Predictions(clip_ids=tuple(clip_ids), values=torch.cat(values).numpy(), labels=torch.cat(labels).numpy())
+        for items, batch in zip(own, read_ahead(clips, own, device=device), strict=True):
+            values[items] = method.predict(batch).cpu().double()
+    # Each clip was predicted by one process and is 0 in the others.
+    united = summed(values.to(device)).cpu() if n_process() > 1 else values
+    return Predictions(clip_ids=clips.clip_ids, values=united.numpy(), labels=clips.labels.astype(np.float64))
 
 
 def predict_run(
@@ -86,6 +88,7 @@ def _predict(run: Run, reader: DatasetReader, indices: Any, labels: Any, device:
         labels=labels,
         lexicon={},
         max_text_tokens=train.max_text_tokens,
+        inputs=run.method.inputs,
     )
     if not len(clips):
         return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))

@@ -42,26 +42,43 @@ LANDING = {
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
+    "skesl.batches",
     "skesl.config",
     "skesl.data",
     "skesl.errors",
+    "skesl.frame_padding",
+    "skesl.inputs",
     "skesl.lexicon",
+    "skesl.loading",
+    "skesl.mask_states",
     "skesl.masking",
     "skesl.methods",
     "skesl.nn",
     "skesl.normalise",
+    "skesl.schedules",
     "skesl.text",
+    "skesl.text_table",
+    "skesl.word_piece_masking",
 }
 SKESL_3 = {
     "skesl.checkpoint",
+    "skesl.costs",
     "skesl.evaluate",
     "skesl.experiment",
+    "skesl.idle_settings",
+    "skesl.logs",
     "skesl.metrics",
+    "skesl.one_clip",
     "skesl.predict",
     "skesl.predictions",
+    "skesl.processes",
+    "skesl.pretraining",
+    "skesl.resume",
+    "skesl.seeds",
     "skesl.selection",
     "skesl.streams",
     "skesl.trainer",
+    "skesl.watch",
 }
 
 # unit: what it may import of the project

@@ -52,7 +52,7 @@ COMMANDS = [
             "validate",
         )
     ),
-    *(("skesl", skesl, name) for name in ("evaluate", "finetune", "predict", "pretrain")),
+    *(("skesl", skesl, name) for name in ("estimate", "evaluate", "finetune", "predict", "presets", "pretrain")),
 ]
 HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2")
 

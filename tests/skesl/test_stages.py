@@ -38,15 +38,6 @@ QUICK = TrainConfig(n_epochs=2, batch_size=4, learning_rate=1e-2, device="cpu")
 SMALL = {"n_layers": 2, "n_inner": 8, "n_head_hidden": 8}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
     return str(write_tiny_text_encoder(tmp_path_factory.mktemp("encoder")))
@@ -397,3 +388,90 @@ def test_a_longer_text_than_the_encoder_reads_is_cut_and_not_a_crash(encoder, tm
     finetune(data, tmp_path / "run", text_config(encoder, train=train))
 
     assert len(predict_run(tmp_path / "run", data, device="cpu").values) == 8
+
+
+def settings_of(run):
+    return json.loads((run / "config.json").read_text())
+
+
+def test_a_preset_reaches_the_run_and_single_settings_win(data, encoder, tmp_path):
+    settings = {**SMALL, "inputs": {"max_audio_frames": 12}}
+
+    report = finetune(data, tmp_path / "run", skesl_config(encoder, preset="released", method_settings=settings))
+
+    stored = settings_of(tmp_path / "run")["method_config"]
+    assert stored["masking"]["matching"] == "word_piece"
+    assert (stored["n_layers"], stored["inputs"]["max_audio_frames"]) == (2, 12)
+    assert stored["inputs"]["max_vision_frames"] == 55
+    assert any(note.startswith("audio: 4 clip(s) cut to 12 frames") for note in report.notes)
+    assert report.summary().splitlines()[1].startswith("  audio: 4 clip(s) cut to 12 frames")
+    assert settings_of(tmp_path / "run")["data"]["left_out"] == list(report.notes)
+    evaluate_run(tmp_path / "run", data, device="cpu")
+
+
+def test_a_run_of_a_preset_hands_its_settings_on(data, encoder, tmp_path):
+    pretrain(data, tmp_path / "before", skesl_config(encoder, preset="released"))
+
+    finetune(data, tmp_path / "run", ExperimentConfig(from_run=tmp_path / "before", train=QUICK))
+
+    before, after = (settings_of(tmp_path / name)["method_config"] for name in ("before", "run"))
+    assert before == after
+    assert after["attend_to_padding"] is True
+
+
+@pytest.mark.parametrize("modalities", [("text",), ("audio",), ("vision",), ("text", "vision"), ("audio", "vision")])
+def test_every_choice_of_modalities_is_trained_in_both_stages(data, encoder, tmp_path, modalities):
+    config = skesl_config(encoder, method_settings={**SMALL, "inputs": {"modalities": list(modalities)}})
+    pretrain(data, tmp_path / "before", config)
+    finetune(data, tmp_path / "run", ExperimentConfig(from_run=tmp_path / "before", train=QUICK))
+
+    streams = [name for name in ("audio", "vision") if name in modalities]
+    assert sorted(settings_of(tmp_path / "run")["data"]["streams"]) == streams
+    predictions = predict_run(tmp_path / "run", data, device="cpu")
+    assert len(set(predictions.values.tolist())) > 1
+
+
+def test_without_pretraining_everything_else_is_the_same(data, encoder, tmp_path, pretrained):
+    finetune(data, tmp_path / "with", ExperimentConfig(from_run=pretrained, train=QUICK))
+    finetune(data, tmp_path / "without", skesl_config(encoder))
+
+    one, other = (settings_of(tmp_path / name) for name in ("with", "without"))
+    assert (one["train"], one["method_config"]) == (other["train"], other["method_config"])
+
+
+@pytest.mark.parametrize(("fraction", "n_kept"), [(1.0, 6), (0.5, 6), (0.25, 4), (0.0, 3)])
+def test_clips_without_a_sentiment_word_can_be_limited(encoder, tmp_path, fraction, n_kept):
+    data = write_example_dataset(tmp_path / "example.h5")
+    lexicon = tmp_path / "own.txt"
+    lexicon.write_text("wonderful\t2.5\n")
+    with DatasetReader(data) as reader:
+        train = reader.members("default", Split.TRAIN)
+        assert sum("wonderful" in reader.texts[index] for index in train) == 3
+    settings = {**SMALL, "masking": {"max_neutral_fraction": fraction}}
+    config = skesl_config(encoder, method_settings=settings, lexicon=lexicon)
+
+    report = pretrain(data, tmp_path / "run", config)
+
+    assert report.n_train == n_kept
+    n_left_out = 6 - n_kept
+    expected = (f"text: {n_left_out} of 3 clip(s) without a sentiment word left out",) if n_left_out else ()
+    assert report.notes == expected
+
+
+def test_a_limit_that_leaves_no_clip_is_refused(encoder, tmp_path):
+    data = write_texts(tmp_path / "texts.h5", text="it was a film")
+    settings = {**SMALL, "inputs": {"modalities": ["text"]}, "masking": {"max_neutral_fraction": 0.0}}
+
+    with pytest.raises(InputError, match=r"expected clips with a sentiment word, got none in 4 clip\(s\)"):
+        pretrain(data, tmp_path / "run", skesl_config(encoder, method_settings=settings))
+
+
+def test_a_chinese_lexicon_is_matched_without_spaces(encoder, tmp_path):
+    data = write_texts(tmp_path / "texts.h5", text="这部电影很好看")
+    lexicon = tmp_path / "chinese.txt"
+    lexicon.write_text("好看\t2.5\n失望\t-2.5\n", encoding="utf-8")
+    settings = {**SMALL, "inputs": {"modalities": ["text"]}, "masking": {"max_neutral_fraction": 0.0}}
+
+    assert (
+        pretrain(data, tmp_path / "run", skesl_config(encoder, method_settings=settings, lexicon=lexicon)).n_train == 4
+    )
