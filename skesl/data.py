@@ -107,16 +107,14 @@ class ClipSet(Dataset[Sample]):
         self._stage = stage
         self._streams = tuple(streams)
         self._labels = labels
-        limits = (max_text_tokens, encoder.max_tokens, self._inputs.max_text_tokens or max_text_tokens)
-        self._max_text_tokens = min(limits)
         self._seed = seed
         self._epoch = 0
         self._masker = TextMasker(
             encoder,
             lexicon if stage == "pretrain" else {},
             masking or MaskingConfig(),
-            max_tokens=self._max_text_tokens,
-            reads_text=self._inputs.reads_text,
+            max_tokens=max_text_tokens,
+            inputs=self._inputs,
         )
         self._texts = self._masker.prepare([reader.texts[index] for index in indices])
 
@@ -144,11 +142,12 @@ class ClipSet(Dataset[Sample]):
         return [cut for cut in (self._text_cut(), *frames) if cut is not None]
 
     def _text_cut(self) -> Cut | None:
+        limit = self._masker.max_tokens
         lengths = [len(text.pieces.ids) + 2 for text in self._texts]
-        beyond = [length - self._max_text_tokens for length in lengths if length > self._max_text_tokens]
+        beyond = [length - limit for length in lengths if length > limit]
         if not beyond or not self._inputs.reads_text:
             return None
-        return Cut(name="text", unit="tokens", limit=self._max_text_tokens, n_clip=len(beyond), n_left_out=sum(beyond))
+        return Cut(name="text", unit="tokens", limit=limit, n_clip=len(beyond), n_left_out=sum(beyond))
 
     def _masked(self, item: int, index: int) -> tuple[tuple[int, ...], int, float]:
         text = self._texts[item]
@@ -158,9 +157,7 @@ class ClipSet(Dataset[Sample]):
         return masked.ids, masked.position, masked.target
 
     def _frames(self, stream: str, index: int) -> Float32Array:
-        features = self._reader.read(stream, index)
-        kept = features.values if self._inputs.keep_failed_frames else features.values[features.valid]
-        return kept[: self._inputs.max_frames(stream)]
+        return self._inputs.frames(stream, self._reader.read(stream, index))
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
