@@ -53,7 +53,7 @@ def step_rows(n_clip: int, n_round: int) -> Iterator[str]:
     """Yield the rows of the table."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    clips = _clips(N_BATCH * n_clip)
+    clips = _clips(n_clip)
     method = _method()
     cached = copy.deepcopy(method)
     cached.use_mask_states(_states(cached, clips))
@@ -165,30 +165,32 @@ def _batch(clips: Clips, items: np.ndarray, stage: Stage, *, n_token: int | None
     )
 
 
-def _clips(n: int) -> Clips:
+def _clips(n_clip: int) -> Clips:
+    """Return the clips of some batches, evenly chosen from those of an epoch with texts of like length in a batch."""
     encoder = load_text_encoder("minilm-l6")  # its tokenizer is BERT's
     masker = TextMasker(encoder, load_lexicon(), MaskingConfig(), max_tokens=N_TOKEN)
-    prepared = masker.prepare(_texts(n))
-    masked = [masker.mask(text, np.random.default_rng(row)) for row, text in enumerate(prepared)]
-    tokenizer = encoder.tokenizer
-    plain = [(tokenizer.cls_token_id, *text.pieces.ids[: N_TOKEN - 2], tokenizer.sep_token_id) for text in prepared]
+    spoken = masker.prepare(_texts())
+    by_length = np.argsort([len(text.pieces.ids) for text in spoken], kind="stable")
+    batches = by_length[: len(spoken) // n_clip * n_clip].reshape(-1, n_clip)
+    evenly = (np.arange(N_BATCH) * 2 + 1) * len(batches) // (2 * N_BATCH)
+    chosen = [spoken[index] for index in np.random.default_rng(0).permutation(batches[evenly].ravel())]
+    masked = [masker.mask(text, np.random.default_rng(row)) for row, text in enumerate(chosen)]
     return Clips(
         masked=[text.ids for text in masked],
-        plain=plain,
+        plain=[masker.plain(text) for text in chosen],
         positions=[text.position for text in masked],
-        has_word=[bool(text.words) for text in prepared],
-        streams={name: torch.randn(n, N_FRAME[name], n_feature) for name, n_feature in N_FEATURE.items()},
-        labels=torch.randn(n),
+        has_word=[bool(text.words) for text in chosen],
+        streams={name: torch.randn(len(chosen), N_FRAME[name], n_feature) for name, n_feature in N_FEATURE.items()},
+        labels=torch.randn(len(chosen)),
     )
 
 
-def _texts(n: int) -> list[str]:
+def _texts() -> list[str]:
     """Return texts of MOSI, or such with lengths and sentiment words like theirs."""
-    rng = np.random.default_rng(0)
     if folder := os.environ.get("MMFEAT_REAL_DATA"):
         with (Path(folder) / "mosi" / "MOSI-label.csv").open(encoding="utf-8") as file:
-            texts = [row["text"].lower() for row in csv.DictReader(file)]
-        return [texts[index] for index in rng.choice(len(texts), n, replace=False)]
-    lengths = np.clip(rng.lognormal(2.3, 0.6, n), 1, 60).astype(int)
+            return [row["text"].lower() for row in csv.DictReader(file)]
+    rng = np.random.default_rng(0)
+    lengths = np.clip(rng.lognormal(2.3, 0.6, 2_000), 1, 60).astype(int)
     words = np.array(["good", "terrible", *["film"] * 14])
     return [" ".join(rng.choice(words, length)) for length in lengths]

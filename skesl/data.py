@@ -118,8 +118,8 @@ class ClipSet(Dataset[Sample]):
             encoder,
             lexicon if stage == "pretrain" else {},
             masking or MaskingConfig(),
-            max_tokens=min(max_text_tokens, encoder.max_tokens, self._inputs.max_text_tokens or max_text_tokens),
-            reads_text=self._inputs.reads_text,
+            max_tokens=max_text_tokens,
+            inputs=self._inputs,
         )
         self._table = TextTable.build(
             (reader.texts[index] for index in indices), masker, hides_words=stage == "pretrain"
@@ -214,9 +214,7 @@ class ClipSet(Dataset[Sample]):
         return tuple(names[self._indices[item]] for item in items)
 
     def _frames(self, stream: str, index: int) -> Float32Array:
-        features = self._reader.read(stream, index)
-        kept = features.values if self._inputs.keep_failed_frames else features.values[features.valid]
-        return kept[: self._inputs.max_frames(stream)]
+        return self._inputs.frames(stream, self._reader.read(stream, index))
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from mmfeat import DatasetReader
+from mmfeat import DatasetReader, Float32Array, FrameFeatures
 from mmfeat.errors import ConfigError
 
 Modality = Literal["text", "audio", "vision"]
@@ -39,6 +39,11 @@ class InputConfig:
     def max_frames(self, stream: str) -> int | None:
         """Return how many frames of a stream are kept, None where all are."""
         return {"audio": self.max_audio_frames, "vision": self.max_vision_frames}.get(stream)
+
+    def frames(self, stream: str, features: FrameFeatures) -> Float32Array:
+        """Return the frames of one clip that are read, shape (frame, feature)."""
+        kept = features.values if self.keep_failed_frames else features.values[features.valid]
+        return kept[: self.max_frames(stream)]
 
 
 @dataclass(frozen=True, kw_only=True)

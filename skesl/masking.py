@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mmfeat.errors import ConfigError
+from skesl.inputs import InputConfig
 from skesl.lexicon import SentimentWord, find_sentiment_words
 from skesl.text import TextEncoder, TokenisedText, tokenise
 from skesl.word_piece_masking import find_sentiment_pieces, mask_sentiment_piece
@@ -75,8 +76,8 @@ class TextMasker:
         encoder: its tokenizer cuts the texts.
         lexicon: score of each entry.
         config: which words are hidden.
-        max_tokens: length limit, special tokens included.
-        reads_text: False leaves nothing of a text but the mask.
+        max_tokens: length limit, special tokens included; the encoder's and that of ``inputs`` where they are lower.
+        inputs: how much of a clip is read; without text nothing is left of it but the mask.
     """
 
     def __init__(
@@ -86,13 +87,14 @@ class TextMasker:
         config: MaskingConfig,
         *,
         max_tokens: int,
-        reads_text: bool = True,
+        inputs: InputConfig | None = None,
     ) -> None:
+        inputs = inputs or InputConfig()
         self._encoder = encoder
         self._lexicon = lexicon
         self._config = config
-        self._max_tokens = max_tokens
-        self._reads_text = reads_text
+        self._max_tokens = min(max_tokens, encoder.max_tokens, inputs.max_text_tokens or max_tokens)
+        self._reads_text = inputs.reads_text
         self._special = special_tokens(encoder)
 
     def prepare(self, texts: Sequence[str]) -> list[SpokenText]:

@@ -113,7 +113,7 @@ def _streams(
     run: Run, entry: ClipEntry, frame_rate_hz: float | None
 ) -> tuple[dict[str, Float32Array], tuple[str, ...]]:
     """Return the valid frames of each stream that the run uses, and a note for each that the clip does not have."""
-    stored, inputs = run.settings["data"]["streams"], run.method.inputs
+    stored = run.settings["data"]["streams"]
     clip = extract_clip(entry, _build_config(run, stored, frame_rate_hz))
     reasons = {failure.stream: failure.message for failure in clip.failures}
     streams: dict[str, Float32Array] = {}
@@ -122,8 +122,7 @@ def _streams(
         features = clip.streams.get(name)
         if isinstance(features, FrameFeatures):
             _check_columns(run, name, features, stream["feature_names"])
-            kept = features.values if inputs.keep_failed_frames else features.values[features.valid]
-            streams[name] = kept[: inputs.max_frames(name)]
+            streams[name] = run.method.inputs.frames(name, features)
         else:
             streams[name] = np.zeros((0, len(stream["feature_names"])), dtype=np.float32)
             notes.append(f"{name}: {reasons.get(name, f'none was given ({_GIVEN_BY[name]})')}; predicted without")
@@ -166,14 +165,8 @@ def _check_columns(run: Run, name: str, features: FrameFeatures, expected: list[
 
 
 def _ids(run: Run, text: str) -> tuple[int, ...]:
-    train, inputs = TrainConfig(**run.settings["train"]), run.method.inputs
-    masker = TextMasker(
-        run.encoder,
-        {},
-        run.method.masking,
-        max_tokens=min(train.max_text_tokens, run.encoder.max_tokens, inputs.max_text_tokens or train.max_text_tokens),
-        reads_text=inputs.reads_text,
-    )
+    train, method = TrainConfig(**run.settings["train"]), run.method
+    masker = TextMasker(run.encoder, {}, method.masking, max_tokens=train.max_text_tokens, inputs=method.inputs)
     return masker.plain(masker.prepare([text])[0])
 
 

@@ -71,12 +71,10 @@ def use_mask_states(experiment: Experiment, indices: Indices, folder: Path) -> N
 
 def _masker(experiment: Experiment) -> TextMasker:
     """Return what hides the words, as the clips of the stage do it."""
-    inputs = experiment.method.inputs
-    limits = (experiment.config.train.max_text_tokens, experiment.encoder.max_tokens, inputs.max_text_tokens)
     return TextMasker(
         experiment.encoder,
         load_lexicon(experiment.config.lexicon),
         experiment.method.masking,
-        max_tokens=min(limit for limit in limits if limit is not None),
-        reads_text=inputs.reads_text,
+        max_tokens=experiment.config.train.max_text_tokens,
+        inputs=experiment.method.inputs,
     )

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mmfeat import ConfigError
+from skesl.inputs import InputConfig
 from skesl.lexicon import SentimentWord, find_sentiment_words, load_lexicon
 from skesl.masking import MaskingConfig, SpecialTokens, TextMasker, mask_sentiment_word, plain_ids
 from skesl.testing import tiny_text_encoder
@@ -191,8 +192,8 @@ def test_all_occurrences_of_a_word_of_several_pieces_are_hidden_with_one_mask_ea
     assert pieces(result) == ["_", "film", "_"]
 
 
-def masker(*, max_tokens=39, lexicon=VADER, reads_text=True, **settings):
-    return TextMasker(ENCODER, lexicon, MaskingConfig(**settings), max_tokens=max_tokens, reads_text=reads_text)
+def masker(*, max_tokens=39, lexicon=VADER, inputs=None, **settings):
+    return TextMasker(ENCODER, lexicon, MaskingConfig(**settings), max_tokens=max_tokens, inputs=inputs)
 
 
 def by(masking, text, seed=0):
@@ -280,7 +281,7 @@ def test_a_whole_word_that_becomes_one_mask_can_leave_attended_padding_as_releas
 
 
 def test_without_text_nothing_is_left_but_the_mask_and_its_target():
-    _, result = by(masker(reads_text=False), "it was good")
+    _, result = by(masker(inputs=InputConfig(modalities=("audio",))), "it was good")
 
     special = ENCODER.tokenizer
     assert result.ids == (special.cls_token_id, special.mask_token_id, special.sep_token_id)

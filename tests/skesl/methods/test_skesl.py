@@ -220,3 +220,20 @@ def test_settings_out_of_range_are_refused(config_type, settings, message):
 def test_skesl_needs_at_least_one_layer_and_one_inner_unit(name):
     with pytest.raises(ConfigError, match=f"{name} must be at least 1, got 0"):
         SkeslConfig(**{name: 0})
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_mixed_precision_gives_nearly_the_same_loss_and_finite_gradients(stage):
+    batch = random_batch()
+    batch.stream_masks["vision"][0] = False  # a clip without a face: its logits are the lowest number
+    method = make_method(Skesl)
+    method.start_stage(stage)
+    expected = method.eval()(batch, stage)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = method(batch, stage)
+    loss.backward()
+
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=0.05)  # bfloat16 has three digits
+    trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
+    assert all(parameter.grad.isfinite().all() for parameter in trained)
