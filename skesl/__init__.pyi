@@ -37,7 +37,11 @@ from .methods import (
     method_names as method_names,
 )
 from .metrics import (
+    METRIC_NAMES as METRIC_NAMES,
+    class_metrics as class_metrics,
+    multilabel_metrics as multilabel_metrics,
     sentiment_metrics as sentiment_metrics,
+    sims_metrics as sims_metrics,
 )
 from .normalise import (
     FeatureNormaliser as FeatureNormaliser,
