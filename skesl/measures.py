@@ -94,6 +94,7 @@ class ClassF1(Additive):
         said: shape (clip,), predicted classes.
         kept: bool, shape (clip,): the clips that count; all where None.
         average: weighted or macro.
+        n_class: how many classes there are, so that the terms of two models can be mixed; those that occur where None.
     """
 
     def __init__(
@@ -103,10 +104,13 @@ class ClassF1(Additive):
         kept: Flags | None = None,
         *,
         average: Literal["weighted", "macro"] = "weighted",
+        n_class: int | None = None,
     ) -> None:
         self.kept = np.ones(truth.shape, dtype=np.bool_) if kept is None else kept
         self.truth, self.said, self.average = truth, said, average
-        classes = np.union1d(truth, said)
+        if truth.dtype == np.bool_:
+            n_class = 2
+        classes = np.union1d(truth, said) if n_class is None else np.arange(n_class)
         is_true, is_said = ((column[:, None] == classes) & self.kept[:, None] for column in (truth, said))
         self.terms = np.concatenate([is_true & is_said, is_true, is_said], axis=1).astype(np.float64)
 

@@ -190,15 +190,17 @@ def multilabel_measures(
     return measures
 
 
-def class_measures(classes: npt.ArrayLike, predictions: npt.ArrayLike) -> dict[str, Measure]:
-    """Return what ``class_metrics`` measures."""
+def class_measures(
+    classes: npt.ArrayLike, predictions: npt.ArrayLike, n_class: int | None = None
+) -> dict[str, Measure]:
+    """Return what ``class_metrics`` measures; ``n_class`` as in ``ClassF1``."""
     y, p = _columns(classes, predictions)
     known = np.unique(y)
     return {
         "class_acc": Mean(y == p),
         "class_recall": Combined([Mean(p == value, y == value) for value in known], [1 / known.size] * known.size),
-        "class_f1_weighted": ClassF1(y, p),
-        "class_f1_macro": ClassF1(y, p, average="macro"),
+        "class_f1_weighted": ClassF1(y, p, n_class=n_class),
+        "class_f1_macro": ClassF1(y, p, average="macro", n_class=n_class),
     }
 
 
@@ -216,7 +218,7 @@ def mer23_measures(
             f"mer23: expected valences, got the placeholder {MER23_PLACEHOLDER:g} for {n_placeholder} clip(s); "
             "leave out the clips of the test sets whose labels were not published"
         )
-    f1, mse = ClassF1(*_columns(emotions, said)), Mean((y - p) ** 2)
+    f1, mse = ClassF1(*_columns(emotions, said), n_class=len(MER23_CLASSES)), Mean((y - p) ** 2)
     return {"mer23_f1": f1, "mer23_mse": mse, "mer23_combined": Combined([f1, mse], [1.0, -0.25])}
 
 

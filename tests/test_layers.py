@@ -46,6 +46,7 @@ SKESL_3 = {
     "skesl.predict",
     "skesl.predictions",
     "skesl.selection",
+    "skesl.statistics",
     "skesl.streams",
     "skesl.trainer",
 }
