@@ -48,6 +48,9 @@ from .convert import (
     import_skesl_pkl as import_skesl_pkl,
     load_pickle as load_pickle,
 )
+from .csv_table import (
+    open_csv as open_csv,
+)
 from .dataset import (
     CopyReport as CopyReport,
     DatasetInfo as DatasetInfo,

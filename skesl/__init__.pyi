@@ -3,6 +3,10 @@ from .checkpoint import (
     RunFolder as RunFolder,
     load_run as load_run,
 )
+from .compare import (
+    Comparison as Comparison,
+    compare as compare,
+)
 from .config import (
     SELECTION_METRICS as SELECTION_METRICS,
     TrainConfig as TrainConfig,
@@ -19,8 +23,12 @@ from .errors import (
     MethodError as MethodError,
 )
 from .evaluate import (
+    EvaluationConfig as EvaluationConfig,
+    evaluate_predictions as evaluate_predictions,
+    evaluate_runs as evaluate_runs,
+)
+from .evaluation_report import (
     EvaluationReport as EvaluationReport,
-    evaluate_run as evaluate_run,
 )
 from .experiment import (
     ExperimentConfig as ExperimentConfig,

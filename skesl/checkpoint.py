@@ -7,7 +7,6 @@ configuration and tokenizer · ``metrics.jsonl`` one line an epoch · ``predicti
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from mmfeat import InputError, OutputExistsError, config_from_mapping
+from skesl.defined import defined
 from skesl.errors import CheckpointError
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
@@ -90,7 +90,7 @@ class RunFolder:
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to ``metrics.jsonl``; a number that is not defined becomes null."""
         with self.metrics.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(_defined(record), allow_nan=False) + "\n")
+            handle.write(json.dumps(defined(record), allow_nan=False) + "\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,17 +116,8 @@ def save_settings(settings: Mapping[str, Any], encoder: TextEncoder, folder: Run
     save_text_encoder(encoder, folder.text_encoder)
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, **settings}
     unfinished = folder.config.with_name(folder.config.name + ".part")
-    unfinished.write_text(json.dumps(_defined(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    unfinished.write_text(json.dumps(defined(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     unfinished.replace(folder.config)
-
-
-def _defined(value: Any) -> Any:
-    """Return plain values with null for every number that is not defined; JSON has no NaN."""
-    if isinstance(value, Mapping):
-        return {name: _defined(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_defined(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load_settings_of_run(path: Path) -> dict[str, Any]:

@@ -62,10 +62,16 @@ import numpy.typing as npt
 from mmfeat.errors import InputError
 from skesl.measures import AveragePrecision, ClassF1, Codes, Combined, Flags, LabelF1, Mean, Measure, Pearson, Values
 
-CONVENTIONS = (
-    "acc2=has0(p>=0)·non0(y!=0,p>0)·mag(y!=0,p>=0) f1=weighted(true first) acc7=round(half even)·bins(away from 0) "
-    "acc5=round mae,corr=all clips"
-)
+CONVENTIONS = {
+    "regression": (
+        "acc2=has0(p>=0)·non0(y!=0,p>0)·mag(y!=0,p>=0) f1=weighted(true first) acc7=round(half even)·bins(away from 0) "
+        "acc5=round mae,corr=all clips sims=clipped to [-1,1]"
+    ),
+    "regressions": "mae,corr=each label, all clips mimic_pearson=mean of three r",
+    "multilabel": "said=score>=0.5 ml_acc=Jaccard(empty 1)·empty0(empty 0) macro_f1=mean over all labels",
+    "class": "class_recall=mean over true classes class_f1=weighted(true first)·macro(classes that occur)",
+    "mer23": "mer23_f1=weighted(6 classes) mer23_mse=valence mer23_combined=f1-0.25*mse",
+}
 SENTIMENT_NAMES = (
     "mae", "corr", "acc2_has0", "f1_has0", "acc2_non0", "f1_non0", "f1_non0_swapped", "acc2_mag", "f1_mag", "mae_mag",
     "corr_mag", "acc7_round", "acc7_bins", "acc5_round",
@@ -87,6 +93,11 @@ _ERRORS = ("mae", "mer23_mse", "hamming_loss", "sims_mae")
 def smaller_is_better(metric: str) -> bool:
     """Return whether a metric measures errors."""
     return metric in _ERRORS or metric.startswith("mae_")
+
+
+def suits(metric: str, label_range: tuple[float, float]) -> bool:
+    """Return whether a metric says something of labels in this range: CH-SIMS' bins do not beyond [-1, 1]."""
+    return metric not in SIMS_NAMES or max(map(abs, label_range)) <= 1
 
 
 def sentiment_metrics(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> dict[str, float]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from mmfeat import DatasetReader, Split
 from skesl.checkpoint import Run, load_run
 from skesl.config import TrainConfig
-from skesl.data import ClipSet, collate
+from skesl.data import ClipSet, Sample, collate
 from skesl.errors import CheckpointError
 from skesl.methods import Method
 from skesl.predictions import Predictions
+from skesl.selection import as_written
 from skesl.streams import check_streams
 from skesl.trainer import choose_device
 
+Clips = Dataset[Sample]
+Change = Callable[[ClipSet], Clips]
 
-def predict_clips(method: Method, clips: ClipSet, *, batch_size: int) -> Predictions:
+
+def predict_clips(method: Method, clips: Clips, *, batch_size: int) -> Predictions:
     """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing."""
     device = next(method.parameters()).device
     method.eval()
@@ -37,7 +42,13 @@ def predict_clips(method: Method, clips: ClipSet, *, batch_size: int) -> Predict
 
 
 def predict_run(
-    run: Path, data: Path, *, part: Split | None = None, scheme: str | None = None, device: str = "auto"
+    run: Path,
+    data: Path,
+    *,
+    part: Split | None = None,
+    scheme: str | None = None,
+    device: str = "auto",
+    change: Change | None = None,
 ) -> Predictions:
     """Return a run's predictions for clips of a dataset; nothing is written.
 
@@ -47,6 +58,7 @@ def predict_run(
         part: which part of the split; all clips where None.
         scheme: split scheme; the run's own where None.
         device: auto, cpu, cuda or mps.
+        change: what is taken from the clips or changed in them before they are predicted; see ``skesl.controls``.
 
     Raises:
         CheckpointError: the run is no fine-tuned run, or the dataset's streams differ from the run's.
@@ -67,15 +79,15 @@ def predict_run(
         known = label in reader.label_names
         labels = reader.labels(label).values if known else np.zeros(reader.n_clip, dtype=np.float32)
         present = reader.labels(label).present if known else np.zeros(reader.n_clip, dtype=np.bool_)
-        predictions = _predict(loaded, reader, indices, labels, device)
+        predictions = _predict(loaded, reader, indices, device, change)
     return Predictions(
         clip_ids=predictions.clip_ids,
         values=predictions.values,
-        labels=np.where(present[indices], predictions.labels, np.nan),
+        labels=np.where(present[indices], as_written(labels[indices]), np.nan),
     )
 
 
-def _predict(run: Run, reader: DatasetReader, indices: Any, labels: Any, device: str) -> Predictions:
+def _predict(run: Run, reader: DatasetReader, indices: Any, device: str, change: Change | None) -> Predictions:
     train = TrainConfig(**run.settings["train"])
     clips = ClipSet(
         reader,
@@ -83,10 +95,11 @@ def _predict(run: Run, reader: DatasetReader, indices: Any, labels: Any, device:
         run.encoder,
         stage="finetune",
         streams=tuple(run.method.normalisers),
-        labels=labels,
+        labels=np.zeros(reader.n_clip, dtype=np.float32),
         lexicon={},
         max_text_tokens=train.max_text_tokens,
     )
     if not len(clips):
         return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))
-    return predict_clips(run.method.to(choose_device(device)), clips, batch_size=train.batch_size)
+    changed = change(clips) if change else clips
+    return predict_clips(run.method.to(choose_device(device)), changed, batch_size=train.batch_size)

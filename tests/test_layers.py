@@ -29,6 +29,7 @@ DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
     "skesl.config",
     "skesl.data",
+    "skesl.defined",
     "skesl.errors",
     "skesl.lexicon",
     "skesl.masking",
@@ -39,15 +40,22 @@ SKESL_2 = {
 }
 SKESL_3 = {
     "skesl.checkpoint",
+    "skesl.compare",
+    "skesl.controls",
     "skesl.evaluate",
+    "skesl.evaluation_report",
     "skesl.experiment",
+    "skesl.external",
     "skesl.measures",
     "skesl.metrics",
     "skesl.predict",
     "skesl.predictions",
+    "skesl.runs",
     "skesl.selection",
     "skesl.statistics",
     "skesl.streams",
+    "skesl.tables",
+    "skesl.target",
     "skesl.trainer",
 }
 
