@@ -3,7 +3,7 @@ from .checkpoint import (
     RunFolder as RunFolder,
     load_run as load_run,
 )
-from .compare import (
+from .comparison import (
     Comparison as Comparison,
     compare as compare,
 )

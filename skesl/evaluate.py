@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmfeat import Split
+from skesl.errors import check_train_extra
 from skesl.evaluation_report import EvaluationReport, Metrics
 from skesl.external import read_predictions
 from skesl.measures import Values
@@ -50,6 +51,7 @@ class EvaluationConfig:
     missing: tuple[float, ...] = ()
 
 
+@check_train_extra()
 def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | None = None) -> EvaluationReport:
     """Predict one part of a dataset with each run, store ``predictions.csv`` there, and return all metrics.
 
@@ -93,6 +95,7 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
     )
 
 
+@check_train_extra()
 def evaluate_predictions(
     files: Sequence[Path], data: Path, labels: Sequence[str] = (), config: EvaluationConfig | None = None
 ) -> EvaluationReport:

@@ -40,7 +40,7 @@ SKESL_2 = {
 }
 SKESL_3 = {
     "skesl.checkpoint",
-    "skesl.compare",
+    "skesl.comparison",
     "skesl.controls",
     "skesl.evaluate",
     "skesl.evaluation_report",

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmfeat import ConfigError, InputError, Split
 from skesl.defined import defined
-from skesl.errors import CheckpointError
+from skesl.errors import CheckpointError, check_train_extra
 from skesl.external import read_predictions
 from skesl.measures import Mean, Values
 from skesl.metrics import CONVENTIONS, smaller_is_better, suits
@@ -159,6 +159,7 @@ class Comparison:
         return json.dumps(defined(document), indent=2, allow_nan=False)
 
 
+@check_train_extra()
 def compare(
     first: Path,
     second: Path,
