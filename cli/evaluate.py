@@ -16,6 +16,9 @@ own_scheme_option = click.option("--split-scheme", "scheme", default=None, help=
 labels_option = click.option(
     "--label", "labels", default="", help="Label of predictions, where DATA has several; several with commas."
 )
+missing_option = click.option(
+    "--missing", default="", metavar="SHARES", help="Shares of missing frames and modalities: 0,.1,…,.9"
+)
 resamples_option = click.option(
     "--resamples",
     "n_resample",
@@ -40,7 +43,7 @@ seed_option = click.option(
 @own_scheme_option
 @click.option("--text-only", type=FOLDER, default=None, help="Run of text alone to stand beside the model.")
 @click.option("--ablate", is_flag=True, help="Remove and shuffle each modality of RUNS.")
-@click.option("--missing", default="", metavar="SHARES", help="Shares of missing frames and modalities: 0,.1,…,.9")
+@missing_option
 @resamples_option
 @seed_option
 @json_option
@@ -80,7 +83,7 @@ def evaluate(
         raise click.UsageError("--label goes with --predictions; a run knows its own")
     if predictions and (choices["ablate"] or missing):
         raise click.UsageError("--ablate and --missing predict anew, which needs RUNS")
-    config = EvaluationConfig(part=Split[part.upper()], missing=_shares(missing), **choices)
+    config = EvaluationConfig(part=Split[part.upper()], missing=shares(missing), **choices)
     if runs:
         report = evaluate_runs(runs, data, config)
     else:
@@ -162,7 +165,7 @@ def _names(labels: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in labels.split(",") if name.strip())
 
 
-def _shares(text: str) -> tuple[float, ...]:
+def shares(text: str) -> tuple[float, ...]:
     """Return the numbers of a list such as ``0,.1,.5`` or ``0,.1,…,.9``, where the gap is filled with the same step.
 
     Raises:

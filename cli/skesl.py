@@ -1,4 +1,4 @@
-"""The command ``skesl``: pretrain, finetune, evaluate, compare, predict. Also mounted as ``mmfeat skesl``."""
+"""The command ``skesl``: pretrain, finetune, evaluate, compare, report, predict. Also mounted as ``mmfeat skesl``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from .boundary import BoundaryGroup
 from .evaluate import compare, evaluate, predict
+from .report import report
 from .train import finetune, pretrain
 
 
@@ -22,7 +23,7 @@ def skesl() -> None:
     """
 
 
-for _command in (pretrain, finetune, evaluate, compare, predict):
+for _command in (pretrain, finetune, evaluate, compare, report, predict):
     skesl.add_command(_command)
 
 

@@ -31,8 +31,8 @@ def steps(out: Path) -> list[list[str]]:
         ["skesl", "pretrain", data, "--run", pretrained, *encoder, "--epochs", "5", "--batch-size", "8"],
         ["skesl", "finetune", data, "--run", finetuned, "--from", pretrained, *rates],
         ["skesl", "finetune", data, "--run", baseline, "--method", "text_only", *encoder, *rates],
-        ["skesl", "evaluate", baseline, data],
-        ["skesl", "evaluate", finetuned, data],
+        ["skesl", "evaluate", finetuned, data, "--text-only", baseline, "--ablate"],
+        ["skesl", "compare", baseline, finetuned, data],
     ]
 
 

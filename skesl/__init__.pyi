@@ -60,6 +60,12 @@ from .predict import (
 from .predictions import (
     Predictions as Predictions,
 )
+from .report import (
+    write_report as write_report,
+)
+from .report_sections import (
+    ReportConfig as ReportConfig,
+)
 from .stages import (
     finetune as finetune,
     pretrain as pretrain,

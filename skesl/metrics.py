@@ -87,6 +87,7 @@ MER23_PLACEHOLDER = -10.0
 MIMIC_LABELS = ("approval", "disappointment", "uncertainty")
 SAID_FROM = 0.5  # the score from which on a yes-or-no label is said
 
+_SIMS_EDGES = {2: (0.0,), 3: (-0.1, 0.1), 5: (-0.7, -0.1, 0.1, 0.7)}
 _ERRORS = ("mae", "mer23_mse", "hamming_loss", "sims_mae")
 
 
@@ -169,12 +170,11 @@ def sentiment_measures(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> dic
 def sims_measures(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> dict[str, Measure]:
     """Return what ``sims_metrics`` measures."""
     y, p = (column.clip(-1, 1) for column in _columns(labels, predictions))
-    two, three, five = ((0.0,), (-0.1, 0.1), (-0.7, -0.1, 0.1, 0.7))
     return {
-        "sims_acc2": Mean(_bins(y, two) == _bins(p, two)),
-        "sims_acc3": Mean(_bins(y, three) == _bins(p, three)),
-        "sims_acc5": Mean(_bins(y, five) == _bins(p, five)),
-        "sims_f1": ClassF1(_bins(y, two), _bins(p, two)),
+        "sims_acc2": Mean(sims_bins(y, 2) == sims_bins(p, 2)),
+        "sims_acc3": Mean(sims_bins(y, 3) == sims_bins(p, 3)),
+        "sims_acc5": Mean(sims_bins(y, 5) == sims_bins(p, 5)),
+        "sims_f1": ClassF1(sims_bins(y, 2), sims_bins(p, 2)),
         "sims_mae": Mean(np.abs(y - p)),
         "sims_corr": Pearson(y, p),
     }
@@ -267,9 +267,9 @@ def away_from_zero(values: Values) -> Values:
     return np.asarray(np.sign(values) * np.ceil(np.abs(values)).clip(max=3), dtype=np.float64)
 
 
-def _bins(values: Values, edges: Sequence[float]) -> Codes:
-    """Return the bin of each value; a value on an edge belongs to the bin below."""
-    return np.digitize(values, edges, right=True)
+def sims_bins(values: Values, n_bin: int) -> Codes:
+    """Return CH-SIMS' bin of each value, of 2, 3 or 5; a value on an edge belongs to the bin below."""
+    return np.digitize(values, _SIMS_EDGES[n_bin], right=True)
 
 
 def _jaccard(true: Flags, said: Flags, *, empty: float) -> Values:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -87,9 +88,9 @@ def predict_run(
     )
 
 
-def _predict(run: Run, reader: DatasetReader, indices: Any, device: str, change: Change | None) -> Predictions:
-    train = TrainConfig(**run.settings["train"])
-    clips = ClipSet(
+def open_clips(run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64]) -> ClipSet:
+    """Return clips of a dataset as a run's input, without labels."""
+    return ClipSet(
         reader,
         indices,
         run.encoder,
@@ -97,9 +98,17 @@ def _predict(run: Run, reader: DatasetReader, indices: Any, device: str, change:
         streams=tuple(run.method.normalisers),
         labels=np.zeros(reader.n_clip, dtype=np.float32),
         lexicon={},
-        max_text_tokens=train.max_text_tokens,
+        max_text_tokens=TrainConfig(**run.settings["train"]).max_text_tokens,
     )
+
+
+def _predict(
+    run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64], device: str, change: Change | None
+) -> Predictions:
+    clips = open_clips(run, reader, indices)
     if not len(clips):
         return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))
-    changed = change(clips) if change else clips
-    return predict_clips(run.method.to(choose_device(device)), changed, batch_size=train.batch_size)
+    batch_size = TrainConfig(**run.settings["train"]).batch_size
+    return predict_clips(
+        run.method.to(choose_device(device)), change(clips) if change else clips, batch_size=batch_size
+    )

@@ -24,9 +24,13 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    def shown_rows(self) -> list[list[str]]:
+        """Return every cell as it is shown; numbers have four decimals."""
+        return [[_shown(cell) for cell in row] for row in self.rows]
+
     def to_text(self) -> str:
         """Return aligned columns; numbers have four decimals."""
-        lines = [self.header, *([_shown(cell) for cell in row] for row in self.rows)]
+        lines = [self.header, *self.shown_rows()]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
         return "\n".join(
             "  ".join(
@@ -39,7 +43,7 @@ class Table:
     def to_latex(self) -> str:
         """Return a tabular of the package booktabs."""
         columns = "l" + "r" * (len(self.header) - 1)
-        lines = [self.header, *([_shown(cell) for cell in row] for row in self.rows)]
+        lines = [self.header, *self.shown_rows()]
         head, *body = [" & ".join(_escaped(cell) for cell in line) + r" \\" for line in lines]
         return "\n".join(
             [

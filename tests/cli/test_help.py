@@ -41,7 +41,7 @@ COMMANDS = [
             "validate",
         )
     ),
-    *(("skesl", skesl, name) for name in ("compare", "evaluate", "finetune", "predict", "pretrain")),
+    *(("skesl", skesl, name) for name in ("compare", "evaluate", "finetune", "predict", "pretrain", "report")),
 ]
 HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2")
 
