@@ -6,13 +6,14 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real bench bench-extraction bench-openface format clean
+.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
 	@echo "make test       lint, types and all tests"
 	@echo "make test-slow  tests that install into fresh environments"
 	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
+	@echo "make report-check  the page of skesl report, in a headless browser where one is installed"
 	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
 	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"
 	@echo "make bench      all benchmarks"
@@ -50,6 +51,9 @@ test-slow: install
 
 real: install
 	$(BIN)/python -m pytest -m "real and not slow" -s
+
+report-check: install
+	$(BIN)/python -m pytest tests/skesl/test_report.py -rs
 
 bench-extraction: install
 	$(BIN)/python benchmarks/extraction.py --write

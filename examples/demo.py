@@ -33,6 +33,7 @@ def steps(out: Path) -> list[list[str]]:
         ["skesl", "finetune", data, "--run", baseline, "--method", "text_only", *encoder, *rates],
         ["skesl", "evaluate", finetuned, data, "--text-only", baseline, "--ablate"],
         ["skesl", "compare", baseline, finetuned, data],
+        ["skesl", "report", finetuned, data, "--out", str(out / "report.html"), "--text-only", baseline],
     ]
 
 
@@ -47,7 +48,7 @@ def main(out: Path) -> None:
         code = subprocess.run([str(BIN / command[0]), *command[1:]], check=False).returncode
         if code:
             sys.exit(code)
-    click.secho(f"\nThe dataset, the runs and their predictions are in {out.resolve()}", bold=True)
+    click.secho(f"\nThe dataset, the runs, their predictions and report.html are in {out.resolve()}", bold=True)
 
 
 if __name__ == "__main__":

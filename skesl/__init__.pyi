@@ -25,6 +25,7 @@ from .errors import (
 from .evaluate import (
     EvaluationConfig as EvaluationConfig,
     evaluate_predictions as evaluate_predictions,
+    evaluate_run as evaluate_run,
     evaluate_runs as evaluate_runs,
 )
 from .evaluation_report import (

@@ -51,6 +51,13 @@ class EvaluationConfig:
     missing: tuple[float, ...] = ()
 
 
+def evaluate_run(
+    run: Path, data: Path, *, part: Split = Split.TEST, scheme: str | None = None, device: str = "auto"
+) -> EvaluationReport:
+    """Return all metrics of one run; see ``evaluate_runs`` and ``EvaluationConfig``."""
+    return evaluate_runs([run], data, EvaluationConfig(part=part, scheme=scheme, device=device))
+
+
 @check_train_extra()
 def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | None = None) -> EvaluationReport:
     """Predict one part of a dataset with each run, store ``predictions.csv`` there, and return all metrics.

@@ -28,6 +28,7 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#dddddd",
     "svg.fonttype": "none",
     "svg.hashsalt": "mmfeat",
@@ -85,7 +86,7 @@ def prediction_against_label(labels: Values, predictions: Values) -> str:
     with _drawn(4.4) as (_, axes, text):
         ends = [min(labels.min(), predictions.min()), max(labels.max(), predictions.max())]
         axes.plot(ends, ends, color=BLACK, linewidth=0.8)
-        axes.scatter(labels, predictions, s=12, alpha=0.45, color=BLUE, edgecolors="none")
+        axes.scatter(labels, predictions, s=18, alpha=0.45, color=BLUE, edgecolors="none")
         axes.set(xlabel="label", ylabel="prediction")
     return text.getvalue()
 
@@ -188,14 +189,14 @@ def _draw_units(axes: Axes, view: ClipView) -> None:
     for (name, (times_s, values)), colour in zip(view.action_units.items(), COLOURS, strict=False):
         axes.plot(times_s, values, color=colour, linewidth=1, label=name)
     axes.set_ylabel("action units")
-    axes.legend(fontsize=7, ncols=4, loc="upper right")
+    _put_names_above(axes)
 
 
 def _draw_attention(axes: Axes, view: ClipView) -> None:
     for (name, (times_s, values)), colour in zip(view.attention.items(), COLOURS, strict=False):
         axes.plot(times_s, values, color=colour, linewidth=1, label=name)
     axes.set_ylabel("attention")
-    axes.legend(fontsize=7, ncols=4, loc="upper right")
+    _put_names_above(axes)
 
 
 def _draw_words(axes: Axes, view: ClipView) -> None:
@@ -203,3 +204,7 @@ def _draw_words(axes: Axes, view: ClipView) -> None:
         axes.axvspan(start_s, end_s, color=SKY, alpha=0.25)
         axes.text((start_s + end_s) / 2, 0.2 + 0.3 * (place % 3), word, ha="center", va="center", fontsize=7)
     axes.set(ylim=(0, 1), yticks=[], ylabel="words")
+
+
+def _put_names_above(axes: Axes) -> None:
+    axes.legend(fontsize=7, ncols=4, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)

@@ -216,10 +216,10 @@ def worst(predictions: Predictions, config: ReportConfig) -> str:
 
 
 def settings_of(runs: Sequence[Path]) -> Section:
-    """Return the settings of the first run."""
+    """Return the settings of the first run, without the names of the features."""
+    settings = load_settings_of_run(runs[0])
+    settings["data"] = {**settings["data"], "streams": list(settings["data"]["streams"])}
     rows = tuple(
-        (str(name), json.dumps(value, ensure_ascii=False))
-        for name, value in load_settings_of_run(runs[0]).items()
-        if name != "result"
+        (str(name), json.dumps(value, ensure_ascii=False)) for name, value in settings.items() if name != "result"
     )
     return Section(title="Settings", blocks=(table(Table(header=("setting", "value"), rows=rows), text_columns=(1,)),))

@@ -25,8 +25,12 @@ def settings_of_runs(runs: Sequence[Path]) -> tuple[list[Path], list[dict[str, A
     """
     folders: list[Path] = []
     for run in runs:
-        inside = sorted(config.parent for config in run.glob("*/config.json")) if run.is_dir() else []
-        folders += [run] if RunFolder(path=run).config.exists() or not inside else inside
+        inside = [config.parent for config in run.glob("*/config.json")] if run.is_dir() else []
+        folders += (
+            [run]
+            if RunFolder(path=run).config.exists() or not inside
+            else sorted(inside, key=lambda inner: (len(inner.name), inner.name))
+        )
     settings = [load_settings_of_run(run) for run in folders]
     for run, one in zip(folders, settings, strict=True):
         if one["stage"] != "finetune":

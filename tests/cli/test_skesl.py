@@ -206,6 +206,30 @@ def test_compare_ends_with_a_plain_sentence(tuned, theirs, data):
     }  # fmt: skip
 
 
+def test_report_writes_a_page_and_says_where(tuned, data, tmp_path):
+    page = tmp_path / "pages" / "report.html"
+    result = run_command("report", tuned, data, "--out", page, "--device", "cpu", "--no-ablate")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{page}\n"
+    assert 'id="clip"' in page.read_text()
+    alone = run_command("report", tuned, "--out", page, "--overwrite")
+    assert alone.exit_code == 0
+    assert 'id="clip"' not in page.read_text()
+    assert "expected RUNS before DATA, got none" in run_command("report", data).stderr
+
+
+def test_report_without_matplotlib_names_its_extra(tuned):
+    code = WITHOUT_TORCH.replace("'torch'", "'matplotlib'").replace('"torch"', '"matplotlib"')
+    result = run_process(code.format(argv=["skesl", "report", str(tuned), "--out", str(tuned / "report.html")]))
+
+    assert result.returncode == 4
+    assert only_line(result.stderr) == (
+        "error: a report with figures needs the package 'matplotlib', which is not installed; "
+        "pip install 'mmfeat[report]'"
+    )
+
+
 def test_predict_writes_all_clips_into_the_run(tuned, data):
     result = run_command("predict", tuned, data, "--device", "cpu")
 

@@ -18,6 +18,7 @@ from skesl import (
     ExperimentConfig,
     TrainConfig,
     evaluate_predictions,
+    evaluate_run,
     evaluate_runs,
     finetune,
     pretrain,
@@ -235,6 +236,7 @@ def test_seeds_have_a_mean_and_a_spread(material, run, tmp_path):
     assert together.metrics["mae"] == pytest.approx(np.mean(maes), abs=1e-12)
     assert together.sd["mae"] == pytest.approx(np.std(maes, ddof=1), abs=1e-12)
     assert [one["mae"] for one in together.per_source] == maes
+    assert evaluate_run(run, data, part=Split.TRAIN, device="cpu").metrics["mae"] == maes[0]
     assert (together.metrics["mae"], together.sources) == (named.metrics["mae"], named.sources)
     assert "mean of 2 runs" in together.to_text()
     assert together.to_text().splitlines()[3].split()[:3] == ["metric", "text_only", "sd"]
