@@ -18,7 +18,9 @@ img { display: block; width: 100%; max-width: 40rem; height: auto; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.15rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top; }
-th:first-child, td:first-child, td.text { text-align: left; }
+td { white-space: nowrap; }
+th:first-child, td:first-child, .text { text-align: left; }
+td.text { white-space: normal; min-width: 12rem; overflow-wrap: anywhere; }
 .note { color: #333; font-size: 0.9rem; overflow-wrap: anywhere; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; }
   h2 { break-after: avoid; } tr { break-inside: avoid; } }
@@ -86,15 +88,12 @@ def figure(name: str, svg: str, caption: str) -> str:
 
 def table(content: Table, *, text_columns: Sequence[int] = ()) -> str:
     """Return a table; cells of ``text_columns`` are aligned to the left."""
-    head = "".join(f"<th>{escape(title)}</th>" for title in content.header)
-    rows = [
-        "<tr>"
-        + "".join(
-            f'<td class="text">{escape(cell)}</td>' if column in text_columns else f"<td>{escape(cell)}</td>"
-            for column, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in content.shown_rows()
-    ]
-    body = "\n".join(rows)
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+    head = _row(content.header, "th", text_columns)
+    body = "\n".join(_row(row, "td", text_columns) for row in content.shown_rows())
+    return f'<div class="wide"><table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+
+
+def _row(cells: Sequence[str], tag: str, text_columns: Sequence[int]) -> str:
+    kinds = [' class="text"' if column in text_columns else "" for column in range(len(cells))]
+    shown = (f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
+    return f"<tr>{''.join(shown)}</tr>"

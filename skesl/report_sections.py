@@ -70,7 +70,7 @@ def training(runs: Sequence[Path]) -> Section:
     for title, names in _CURVES.items():
         known = [name for name in names if any(line.get(name) is not None for lines in logs.values() for line in lines)]
         if known:
-            kind = "mean loss of the train part" if title == "loss" else f"{title} on the validation part"
+            kind = "Mean loss of the train part" if title == "loss" else f"{title.capitalize()} on the validation part"
             svg = figures.training_curves(logs, known, title)
             blocks.append(figure(f"training-{title}", svg, f"{kind}, epoch by epoch ({', '.join(known)})"))
     return Section(title="Training", blocks=tuple(blocks))
