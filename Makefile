@@ -6,7 +6,7 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface format clean
+.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-bootstrap format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
@@ -16,6 +16,7 @@ help:
 	@echo "make report-check  the page of skesl report, in a headless browser where one is installed"
 	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
 	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"
+	@echo "make bench-bootstrap   speed of the intervals of skesl evaluate, printed"
 	@echo "make bench      all benchmarks"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
@@ -61,7 +62,10 @@ bench-extraction: install
 bench-openface: install
 	$(BIN)/python benchmarks/openface_parsing.py --write
 
-bench: bench-extraction bench-openface
+bench-bootstrap: install
+	$(BIN)/python benchmarks/bootstrap.py
+
+bench: bench-extraction bench-openface bench-bootstrap
 
 format: install
 	$(BIN)/ruff check --fix .

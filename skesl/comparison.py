@@ -145,13 +145,9 @@ class Comparison:
 
     def to_json(self) -> str:
         """Return everything as JSON; numbers that are not defined are null."""
-        differences = {
-            name: {**asdict(found), "difference": found.difference, "exceeds_noise": found.exceeds_noise}
-            for name, found in self.differences.items()
-        }
         document = {
             **self.__dict__,
-            "differences": differences,
+            "differences": {name: found.to_dict() for name, found in self.differences.items()},
             "mcnemar": {name: asdict(found) for name, found in self.mcnemar.items()},
             "exceeds_noise": self.exceeds_noise,
             "sentence": self.sentence(),

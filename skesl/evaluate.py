@@ -16,8 +16,8 @@ from skesl.errors import check_train_extra
 from skesl.evaluation_report import EvaluationReport, Metrics
 from skesl.external import read_predictions
 from skesl.measures import Values
-from skesl.metrics import CONVENTIONS, numbers
-from skesl.statistics import N_RESAMPLE, Measures, bootstrap_intervals
+from skesl.metrics import CONVENTIONS, numbers, suits
+from skesl.statistics import FEW_RECORDINGS, N_RESAMPLE, Measures, bootstrap_intervals, compare_measures
 from skesl.target import Target, open_target
 
 if TYPE_CHECKING:
@@ -83,11 +83,9 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
         said.append(aligned(run, predictions, target))
         predictions.save(RunFolder(path=run).predictions)
     median = settings[0]["data"].get("label_median")
-    beside = _text_only_row(target, config)
+    beside = _text_only(target, config)
     for name, change in _controls(settings[0], config).items():
-        beside[name] = _mean(
-            [target.metrics(values_of_run(run, target, device=config.device, change=change)) for run in folders]
-        )
+        beside[name] = [values_of_run(run, target, device=config.device, change=change) for run in folders]
     return _report(
         target,
         said,
@@ -133,18 +131,19 @@ def evaluate_predictions(
         method="predictions",
         selection="how the epoch was chosen is not known",
         median=target.train_median(),
-        beside=_text_only_row(target, config),
+        beside=_text_only(target, config),
         warnings=warnings,
     )
 
 
-def _text_only_row(target: Target, config: EvaluationConfig) -> dict[str, Metrics]:
+def _text_only(target: Target, config: EvaluationConfig) -> dict[str, list[Values]]:
+    """Return what the run of text alone says, where one was named."""
     if config.text_only is None:
         return {}
     from skesl.runs import settings_of_runs, values_of_run
 
     folders, _ = settings_of_runs([config.text_only])
-    return {"text_only": _mean([target.metrics(values_of_run(run, target, device=config.device)) for run in folders])}
+    return {"text_only": [values_of_run(run, target, device=config.device) for run in folders]}
 
 
 def _controls(settings: Mapping[str, Any], config: EvaluationConfig) -> dict[str, Change]:
@@ -182,7 +181,7 @@ def _report(
     method: str,
     selection: str,
     median: tuple[float, ...] | None,
-    beside: Mapping[str, Metrics],
+    beside: Mapping[str, Sequence[Values]],
     robustness: Mapping[str, Mapping[str, Metrics]] | None = None,
     warnings: Sequence[str] = (),
     configs: Sequence[Mapping[str, Any]] = (),
@@ -190,6 +189,8 @@ def _report(
     measures = [target.measures(values) for values in said]
     per_source = tuple(numbers(one) for one in measures)
     rows = {"median": target.metrics(target.constant(median))} if median is not None else {}
+    others = {name: [target.measures(values) for values in several] for name, several in beside.items()}
+    draws = {"n_resample": config.n_resample, "seed": config.seed}
     return EvaluationReport(
         sources=tuple(map(str, sources)),
         method=method,
@@ -205,11 +206,18 @@ def _report(
         selection=selection,
         conventions=CONVENTIONS[target.problem],
         metrics=_mean(per_source),
-        intervals=bootstrap_intervals(measures, target.recordings, n_resample=config.n_resample, seed=config.seed),
+        intervals=bootstrap_intervals(measures, target.recordings, **draws),
         n_resample=config.n_resample,
         sd=_sd(per_source),
         per_source=per_source,
-        rows={**rows, "majority": target.best_constant(), **beside},
+        rows={
+            **rows,
+            "majority": target.best_constant(),
+            **{name: _mean([numbers(one) for one in several]) for name, several in others.items()},
+        },
+        gains={
+            name: compare_measures(several, measures, target.recordings, **draws) for name, several in others.items()
+        },
         robustness=robustness or {},
         warnings=(*warnings, *_warnings(target, said, measures)),
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
@@ -220,7 +228,8 @@ def _report(
 def _warnings(target: Target, said: Sequence[Values], measures: Sequence[Measures]) -> list[str]:
     """Return a sentence for what makes numbers undefined or untrustworthy."""
     found = []
-    undefined = [name for name in measures[0] if any(np.isnan(one[name].number()) for one in measures)]
+    shown = [name for name in measures[0] if suits(name, target.label_range)]
+    undefined = [name for name in shown if any(np.isnan(one[name].number()) for one in measures)]
     constant = any((np.ptp(values, axis=0) == 0).any() for values in said)
     if constant and len(target.clip_ids) > 1:
         found.append("the predictions are the same for every clip, which has no correlation")
@@ -228,6 +237,8 @@ def _warnings(target: Target, said: Sequence[Values], measures: Sequence[Measure
         found.append(f"not defined on these clips: {', '.join(undefined)}")
     if target.n_recording == 1:
         found.append("all clips are of one recording, from which no interval can be drawn")
+    elif target.n_recording < FEW_RECORDINGS:
+        found.append(f"{target.n_recording} recordings are few: the intervals are narrower than they should be")
     if target.part is Split.TRAIN:
         found.append("these are clips of the train part; the numbers say nothing of new ones")
     return found

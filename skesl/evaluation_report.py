@@ -10,7 +10,7 @@ from typing import Any
 
 from skesl.defined import defined
 from skesl.metrics import METRIC_NAMES, suits
-from skesl.statistics import Interval
+from skesl.statistics import LEVEL, Difference, Interval, smallest_p
 from skesl.tables import Cell, Table
 
 Metrics = Mapping[str, float]
@@ -46,6 +46,7 @@ class EvaluationReport:
         sd: standard deviation over the sources; empty where there is one.
         per_source: the metrics of each source.
         rows: metrics of what stands beside the model: ``median``, ``majority``, ``text_only``, ``without_audio``, ….
+        gains: what the model is better or worse by than ``text_only`` and each control, by metric.
         robustness: metrics by what is missing (``frames``, ``modalities``) and how much of it.
         warnings: what a reader should know.
         versions: of the packages that computed this.
@@ -71,6 +72,7 @@ class EvaluationReport:
     sd: Metrics = field(default_factory=dict)
     per_source: tuple[Metrics, ...] = ()
     rows: Mapping[str, Metrics] = field(default_factory=dict)
+    gains: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
     robustness: Mapping[str, Mapping[str, Metrics]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class EvaluationReport:
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "metrics": known,
             "intervals": {name: self.intervals.get(name) for name in known},
+            "gains": {row: {name: gain.to_dict() for name, gain in gains.items()} for row, gains in self.gains.items()},
         }
         return json.dumps(defined(document), indent=2, allow_nan=False)
 
@@ -125,14 +128,22 @@ class EvaluationReport:
     def _control_tables(self) -> list[Table]:
         """Return a table of the ablations, and one for each curve of robustness."""
         chosen = [name for name in _SHOWN_OF_CONTROLS if name in self.metrics] or list(self.metrics)[:5]
-        controls = {name: row for name, row in self.rows.items() if name.startswith(("without_", "shuffled_"))}
-        tables = []
-        if controls:
-            rows = {self.method: self.metrics, **controls}
-            tables.append(_of_rows("control", rows, chosen))
+        tables = [self._table_of_gains(chosen)] if self.gains else []
         for kind, curve in self.robustness.items():
             tables.append(_of_rows(f"missing {kind}", curve, chosen))
         return tables
+
+    def _table_of_gains(self, names: list[str]) -> Table:
+        """Return the model and its controls, each with whether the first number's difference exceeds the noise."""
+        rows: list[tuple[Cell, ...]] = [(self.method, *(self.metrics[name] for name in names))]
+        for row, gains in self.gains.items():
+            gain = gains[names[0]]
+            testable = smallest_p(self.n_recording, self.n_resample) < 1 - LEVEL
+            answer = "yes" if gain.exceeds_noise else "no" if testable else "too few recordings"
+            verdict = f"{answer} (p {gain.p:.4f})"
+            rows.append((row, *(self.rows[row][name] for name in names), verdict))
+        header = ("control", *names, f"{names[0]} differs")
+        return Table(header=header, rows=((*rows[0], None), *rows[1:]))
 
 
 def _of_rows(title: str, rows: Mapping[str, Metrics], names: list[str]) -> Table:

@@ -16,7 +16,8 @@ Field and Welsh, Bootstrapping clustered data, JRSS B 2007.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from skesl.measures import Additive, Codes, Flags, Measure, Values
 
 N_RESAMPLE = 2000
 LEVEL = 0.95
+FEW_RECORDINGS = 10  # below, the spread among so few that are drawn anew underrates that among all there could be
 _ROUNDING = 1e-12  # two differences that are closer than this are equal
 
 Interval = tuple[float, float]
@@ -58,6 +60,10 @@ class Difference:
         """Whether the interval leaves out 0 and the permutation test rejects equality at 5 %."""
         low, high = self.interval
         return bool((low > 0 or high < 0) and self.p < 1 - LEVEL)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every number, and what follows from them."""
+        return {**asdict(self), "difference": self.difference, "exceeds_noise": self.exceeds_noise}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import math
 import shutil
@@ -25,6 +26,7 @@ from skesl import (
     sentiment_metrics,
     sims_metrics,
 )
+from skesl.statistics import Difference
 from skesl.testing import write_tiny_text_encoder
 
 LABELS = {"train": [-1.0, 0.5, 2.0, 3.0], "valid": [1.0, -1.0], "test": [2.0, -2.0, None]}
@@ -253,6 +255,20 @@ def train(folder, data, tmp_path, **settings):
     return folder
 
 
+def test_a_control_of_few_recordings_is_neither_yes_nor_no():
+    gain = Difference(first=0.9, second=0.5, interval=(-0.5, -0.3), p=0.25)
+    few = report(gains={"without_text": {"mae": gain}}, rows={"without_text": {"mae": 0.9, "corr": 0.0}}, n_recording=3)
+
+    lines = few.to_text().splitlines()
+    assert [line.split() for line in lines[7:10]] == [
+        ["control", "mae", "corr", "mae", "differs"],
+        ["skesl", "0.7500", "0.1235"],
+        ["without_text", "0.9000", "0.0000", "too", "few", "recordings", "(p", "0.2500)"],
+    ]
+    many = dataclasses.replace(few, n_recording=30, gains={"without_text": {"mae": dataclasses.replace(gain, p=0.01)}})
+    assert "yes (p 0.0100)" in many.to_text()
+
+
 def test_runs_that_do_not_belong_together_are_refused(material, run, tmp_path):
     settings = json.loads((run / "config.json").read_text())
     settings["data"]["label"] = "arousal"
@@ -298,7 +314,14 @@ def test_every_modality_is_removed_and_shuffled_beside_the_run_of_text_alone(who
     assert evaluation.rows["text_only"] == pytest.approx(alone.metrics, rel=0, abs=0, nan_ok=True)
     controls = {name: row["mae"] for name, row in evaluation.rows.items() if name.startswith(("without", "shuffled"))}
     assert len({*controls.values(), evaluation.metrics["mae"]}) == len(controls) + 1  # each changes something else
-    assert "control" in evaluation.to_text()
+    assert set(evaluation.gains) == {"text_only", *controls}
+    gain = evaluation.gains["without_vision"]["mae"]
+    assert (gain.first, gain.second) == (controls["without_vision"], evaluation.metrics["mae"])
+    (line,) = [line.split() for line in evaluation.to_text().splitlines() if line.startswith("without_vision")]
+    assert line[-3:] == ["yes" if gain.exceeds_noise else "no", "(p", f"{gain.p:.4f})"]
+    assert json.loads(evaluation.to_json())["gains"]["without_vision"]["mae"] == gain.to_dict() | {
+        "interval": list(gain.interval)
+    }
     assert evaluation.to_text().splitlines()[3].split()[-1] == "text_only"
 
 
