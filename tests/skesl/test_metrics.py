@@ -140,19 +140,20 @@ def random_case(seed):
     return y, y + rng.normal(size=n_clip) if seed % 3 else rng.integers(-8, 9, n_clip) / 2
 
 
-def test_a_thousand_random_cases_agree_with_an_independent_implementation():
+@pytest.mark.parametrize("first", range(0, 1000, 125))
+def test_a_thousand_random_cases_agree_with_an_independent_implementation(first):
     n_swapped = 0
-    for seed in range(1000):
+    for seed in range(first, first + 125):
         y, p = random_case(seed)
         metrics = sentiment_metrics(y, p)
 
         assert metrics == pytest.approx(independent(y.tolist(), p.tolist()), rel=0, abs=1e-12, nan_ok=True)
         n_swapped += abs(metrics["f1_non0_swapped"] - metrics["f1_non0"]) > 1e-12
-    assert 100 < n_swapped < 1000  # they differ where as many are said positive as not are true
+    assert 12 < n_swapped < 125  # they differ where as many are said positive as not are true
 
 
 def test_random_cases_of_sims_agree_with_an_independent_implementation():
-    for seed in range(300):
+    for seed in range(200):
         y, p = random_case(seed)
         y, p = np.round(y / 3, 1), p / 2.5  # tenths: labels that lie on the edges of the bins
 
@@ -184,7 +185,7 @@ def independent_multilabel(y, p):
 
 
 def test_random_cases_of_labels_agree_with_an_independent_implementation_and_with_sklearn():
-    for seed in range(200):
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         y = rng.random((int(rng.integers(2, 30)), 4)) < 0.3
         p = np.round(rng.random(y.shape), 1)  # tenths: scores of 0.5, and equal scores
