@@ -71,6 +71,9 @@ from .corpus_build import (
     read_corpus as read_corpus,
     run_openface_over as run_openface_over,
 )
+from .csv_table import (
+    open_csv as open_csv,
+)
 from .dataset import (
     AlignedBatch as AlignedBatch,
     Compression as Compression,

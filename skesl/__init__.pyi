@@ -3,6 +3,10 @@ from .checkpoint import (
     RunFolder as RunFolder,
     load_run as load_run,
 )
+from .comparison import (
+    Comparison as Comparison,
+    compare as compare,
+)
 from .config import (
     SELECTION_METRICS as SELECTION_METRICS,
     RunOptions as RunOptions,
@@ -26,8 +30,13 @@ from .errors import (
     MethodError as MethodError,
 )
 from .evaluate import (
-    EvaluationReport as EvaluationReport,
+    EvaluationConfig as EvaluationConfig,
+    evaluate_predictions as evaluate_predictions,
     evaluate_run as evaluate_run,
+    evaluate_runs as evaluate_runs,
+)
+from .evaluation_report import (
+    EvaluationReport as EvaluationReport,
 )
 from .experiment import (
     ExperimentConfig as ExperimentConfig,
@@ -53,7 +62,11 @@ from .methods import (
     method_names as method_names,
 )
 from .metrics import (
+    METRIC_NAMES as METRIC_NAMES,
+    class_metrics as class_metrics,
+    multilabel_metrics as multilabel_metrics,
     sentiment_metrics as sentiment_metrics,
+    sims_metrics as sims_metrics,
 )
 from .normalise import (
     FeatureNormaliser as FeatureNormaliser,
@@ -67,6 +80,12 @@ from .predict import (
 )
 from .predictions import (
     Predictions as Predictions,
+)
+from .report import (
+    write_report as write_report,
+)
+from .report_sections import (
+    ReportConfig as ReportConfig,
 )
 from .seeds import (
     SeedsReport as SeedsReport,

@@ -8,7 +8,6 @@ configuration and tokenizer · ``metrics.jsonl`` one line an epoch · ``steps.js
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from mmfeat import OutputExistsError, config_from_mapping, lock_folder
+from skesl.defined import defined
 from skesl.errors import CheckpointError
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
@@ -163,15 +163,6 @@ def save_settings(settings: Mapping[str, Any], encoder: TextEncoder, folder: Run
     unfinished.write_text(json.dumps(defined(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     unfinished.replace(folder.config)
     save_text_encoder(encoder, folder.text_encoder)
-
-
-def defined(value: Any) -> Any:
-    """Return plain values with null for every number that is not defined; JSON has no NaN."""
-    if isinstance(value, Mapping):
-        return {name: defined(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [defined(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load_settings_of_run(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmfeat import DatasetReader, Float32Array
+from skesl.buffers import Buffers
 from skesl.config import Stage
-from skesl.frame_padding import Buffers, pad_frames
 from skesl.inputs import Cut, InputConfig, frames_cut
 from skesl.masking import MaskingConfig, TextMasker
 from skesl.text import TextEncoder
@@ -135,6 +136,11 @@ class ClipSet(Dataset[Sample]):
         return self._ids(range(len(self)))
 
     @property
+    def modalities(self) -> tuple[str, ...]:
+        """What is read of a clip: ``text``, unless its words are not read, and the names of the streams."""
+        return (*(["text"] if self._inputs.reads_text else []), *self._streams)
+
+    @property
     def labels(self) -> Float32Array:
         """Label or target of each clip, shape (clip,)."""
         return self._labels
@@ -173,22 +179,13 @@ class ClipSet(Dataset[Sample]):
         """
         texts = [self._text(int(item)) for item in items]
         input_ids, text_mask = _pad([ids for ids, _ in texts])
-        streams, stream_masks = {}, {}
-        for name in self._streams:
-            frames = self._reader.read_batch(name, self._indices[items])
-            streams[name], stream_masks[name] = pad_frames(
-                frames,
-                name,
-                buffers or Buffers(),
-                keep_failed=self._inputs.keep_failed_frames,
-                max_frames=self._inputs.max_frames(name),
-            )
+        frames = {name: self._padded(name, self._indices[items], buffers) for name in self._streams}
         return Batch(
             clip_ids=self._ids(items.tolist()),
             input_ids=input_ids,
             text_mask=text_mask,
-            streams=streams,
-            stream_masks=stream_masks,
+            streams={name: values for name, (values, _) in frames.items()},
+            stream_masks={name: mask for name, (_, mask) in frames.items()},
             labels=torch.from_numpy(self._labels[items]),
             mask_positions=torch.tensor([position for _, position in texts], dtype=torch.int64),
         )
@@ -212,6 +209,18 @@ class ClipSet(Dataset[Sample]):
     def _ids(self, items: Iterable[int]) -> tuple[str, ...]:
         names = self._reader.clip_ids
         return tuple(names[self._indices[item]] for item in items)
+
+    def _padded(self, stream: str, indices: npt.NDArray[np.int64], buffers: Buffers | None) -> tuple[Tensor, Tensor]:
+        """Return the frames of a stream that are read, shape (clip, frame, feature), and the mask of what is real."""
+        batch = self._reader.read_padded(
+            stream,
+            indices,
+            drop_invalid=not self._inputs.keep_failed_frames,
+            max_frames=self._inputs.max_frames(stream),
+            memory=None if buffers is None else partial(buffers.take, stream),
+        )
+        is_real = np.arange(batch.values.shape[1]) < batch.lengths[:, None]
+        return torch.from_numpy(batch.values), torch.from_numpy(is_real)
 
     def _frames(self, stream: str, index: int) -> Float32Array:
         return self._inputs.frames(stream, self._reader.read(stream, index))

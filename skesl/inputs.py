@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from mmfeat import DatasetReader, Float32Array, FrameFeatures
 from mmfeat.errors import ConfigError
 
@@ -40,10 +43,14 @@ class InputConfig:
         """Return how many frames of a stream are kept, None where all are."""
         return {"audio": self.max_audio_frames, "vision": self.max_vision_frames}.get(stream)
 
+    def kept(self, stream: str, features: FrameFeatures) -> npt.NDArray[np.int64]:
+        """Return which frames of one clip are read."""
+        kept = np.arange(features.n_frame) if self.keep_failed_frames else np.flatnonzero(features.valid)
+        return kept[: self.max_frames(stream)]
+
     def frames(self, stream: str, features: FrameFeatures) -> Float32Array:
         """Return the frames of one clip that are read, shape (frame, feature)."""
-        kept = features.values if self.keep_failed_frames else features.values[features.valid]
-        return kept[: self.max_frames(stream)]
+        return features.values[self.kept(stream, features)]
 
 
 @dataclass(frozen=True, kw_only=True)

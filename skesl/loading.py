@@ -9,19 +9,38 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from skesl.data import Batch, ClipSet
-from skesl.frame_padding import Buffers
+from mmfeat import Float32Array
+from skesl.buffers import Buffers
+from skesl.data import Batch
 
 IntArray = npt.NDArray[np.int64]
 
 
+class Clips(Protocol):
+    """Clips that can be read a batch at a time: those of a ``ClipSet``, or what is made of them."""
+
+    @property
+    def clip_ids(self) -> tuple[str, ...]:
+        """Names of the clips."""
+
+    @property
+    def labels(self) -> Float32Array:
+        """Label or target of each clip, shape (clip,)."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, items: IntArray, buffers: Buffers | None = None) -> Batch:
+        """Return some of them, padded; several threads may read at once."""
+
+
 def read_ahead(
-    clips: ClipSet, items: Iterable[IntArray], *, device: torch.device | str = "cpu", n_thread: int = 2
+    clips: Clips, items: Iterable[IntArray], *, device: torch.device | str = "cpu", n_thread: int = 2
 ) -> Iterator[Batch]:
     """Yield the batches of some clips in the order of ``items``.
 

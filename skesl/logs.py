@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmfeat import MissingExtraError, whole_lines
-from skesl.checkpoint import RunFolder, defined
+from skesl.checkpoint import RunFolder
+from skesl.defined import defined
 from skesl.processes import is_first
 
 Record = Mapping[str, Any]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mmfeat import InputError, Track, untracked
-from skesl.checkpoint import defined
 from skesl.data import Batch
+from skesl.defined import defined
 from skesl.experiment import ExperimentConfig, StageReport
 from skesl.processes import is_first
 

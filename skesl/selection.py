@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat import DatasetReader, InputError, LabelTable, Split
+from mmfeat import DatasetReader, Float32Array, Float64Array, InputError, LabelTable, Split
 
 Indices = npt.NDArray[np.int64]
 
@@ -76,3 +76,11 @@ def limit_neutral(indices: Indices, neutral: npt.NDArray[np.bool_], fraction: fl
     kept = ~neutral
     kept[drawn] = True
     return indices[kept]
+
+
+def as_written(values: Float32Array) -> Float64Array:
+    """Return labels as the shortest decimals that the file's float32 stand for: 0.1, not 0.10000000149.
+
+    The bins of CH-SIMS end at tenths; with the tail of float32 a label on an edge would fall beyond it.
+    """
+    return values.astype(str).astype(np.float64)

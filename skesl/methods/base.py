@@ -1,6 +1,10 @@
 """What a method is: a module with a loss for each of its stages and a prediction.
 
 The trainer knows no method by name; whatever a method needs beyond this contract is its own business.
+
+What a method remembers from step to step (running means, queues, banks of labels) it keeps as tensors in its
+``state_dict``, that is as parameters or persistent buffers, whose shapes are those of a new method. Checkpoints hold
+nothing else of a method: a training that goes on would begin with any other memory empty.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ import torch
 
 from mmfeat import DatasetReader
 from mmfeat.testing import write_example_dataset
-from skesl import ClipSet, collate
+from skesl import ClipSet, InputConfig, collate
 from skesl.batches import epoch_batches, parts_of
-from skesl.frame_padding import Buffers
+from skesl.buffers import Buffers
 from skesl.loading import read_ahead
 from skesl.testing import tiny_text_encoder
 
@@ -25,7 +25,7 @@ def clips(tmp_path_factory):
         yield make_clips(reader, stage="finetune")
 
 
-def make_clips(reader, *, stage, lexicon=None, seed=0):
+def make_clips(reader, *, stage, lexicon=None, seed=0, inputs=None):
     return ClipSet(
         reader,
         np.arange(N_CLIP),
@@ -36,6 +36,7 @@ def make_clips(reader, *, stage, lexicon=None, seed=0):
         lexicon=lexicon or {},
         max_text_tokens=64,
         seed=seed,
+        inputs=inputs,
     )
 
 
@@ -76,6 +77,16 @@ def test_what_stood_in_the_memory_before_does_not_show(clips):
     clips.batch(np.arange(N_CLIP), buffers).streams["audio"].fill_(torch.nan)
 
     assert_equal(clips.batch(np.array([0, 22]), buffers), collate([clips[0], clips[22]]))
+
+
+@pytest.mark.parametrize("inputs", [{"keep_failed_frames": True}, {"max_audio_frames": 13, "max_vision_frames": 12}])
+@pytest.mark.parametrize("keep_failed_frames", [False, True])
+def test_frames_that_a_method_does_not_read_are_in_no_batch(clips, inputs, keep_failed_frames):
+    inputs = InputConfig(**{"keep_failed_frames": keep_failed_frames, **inputs})
+    clips, buffers = make_clips(clips._reader, stage="finetune", inputs=inputs), Buffers()
+
+    for items in (np.arange(N_CLIP), np.array([1]), np.array([22, 3, 3])):
+        assert_equal(clips.batch(items, buffers), collate([clips[int(item)] for item in items]))
 
 
 def test_no_more_than_a_few_batches_are_read_ahead(clips):
