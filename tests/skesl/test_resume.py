@@ -6,6 +6,7 @@ import multiprocessing
 import random
 import shutil
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -129,21 +130,29 @@ def processes():
 
 
 @pytest.mark.slow
-def test_sigkill_at_random_moments_changes_nothing(processes, material, config, whole, tmp_path):
-    moments, n_killed = random.Random(0), 0
-    for _ in range(30):
-        process = processes.Process(target=finetune, args=(material[0], tmp_path / "run", config))
+def test_sigkill_at_random_moments_changes_nothing(processes, material, config, tmp_path):
+    longer = dataclasses.replace(config, train=dataclasses.replace(TRAIN, n_epochs=12))
+
+    def trained(name, *, for_s=None):
+        process = processes.Process(target=finetune, args=(material[0], tmp_path / name, longer))
         process.start()
-        process.join(moments.uniform(0.1, 1.0) if n_killed < 8 else None)
+        process.join(for_s)
         process.kill()
         process.join()
-        if process.exitcode == 0:
-            break
-        assert process.exitcode == -signal.SIGKILL
+        assert process.exitcode in (0, -signal.SIGKILL)
+        return process.exitcode == 0
+
+    assert trained("first")  # it waits until everything is imported
+    started_s = time.monotonic()
+    assert trained("whole")
+    whole_s = time.monotonic() - started_s
+
+    moments, n_killed = random.Random(0), 0
+    while not trained("run", for_s=whole_s * moments.uniform(0.1, 0.4) if n_killed < 8 else None):
         n_killed += 1
 
     assert n_killed >= 3
-    assert content(tmp_path / "run") == content(whole / "finetune")
+    assert content(tmp_path / "run") == content(tmp_path / "whole")
 
 
 @pytest.fixture
