@@ -1,24 +1,21 @@
-"""What the tests of skesl share: one thread, and datasets of labels without streams for the tests of evaluation."""
+"""What the tests of skesl share: one thread, and datasets of labels without streams."""
 
 import csv
 
 import pytest
-import torch
 
 from mmfeat import ClipEntry, ClipFeatures, DatasetInfo, DatasetWriter, LabelInfo, Split
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(scope="module", autouse=True)
+def _quick(one_thread):
+    """All tests of skesl compute on one thread."""
 
 
-def clip_ids(part, n_clip):
-    return [f"{part}_{index}" for index in range(n_clip)]
+@pytest.fixture(scope="module")
+def encoder(encoder):
+    """The same as settings name it."""
+    return str(encoder)
 
 
 @pytest.fixture

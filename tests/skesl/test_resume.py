@@ -33,15 +33,6 @@ EVERY_STEP = RunOptions(checkpoint_steps=1, log_steps=1, n_reading_threads=0)
 STAGES = {"pretrain": pretrain, "finetune": finetune}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
     folder = tmp_path_factory.mktemp("material")

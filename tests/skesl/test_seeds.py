@@ -3,7 +3,6 @@ import json
 import statistics
 
 import pytest
-import torch
 
 from mmfeat import ConfigError
 from mmfeat.testing import write_example_dataset
@@ -11,15 +10,6 @@ from skesl import CheckpointError, ExperimentConfig, TrainConfig, finetune, pret
 from skesl.testing import write_tiny_text_encoder
 
 TRAIN = TrainConfig(n_epochs=1, batch_size=4, learning_rate=1e-2, device="cpu", seed=3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -21,15 +21,6 @@ N_CLIP = 12
 QUICK = TrainConfig(n_epochs=3, batch_size=4, learning_rate=1e-2, patience=0, device="cpu")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
     path = write_example_dataset(tmp_path_factory.mktemp("data") / "example.h5", n_clip=N_CLIP, signal=("text",))
