@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
-from .options import ANY_PATH, FILE, json_option, show_report
+from .options import ANY_PATH, FILE, json_option, settings_table, show_report
 
 REFUSED = 3
 DATASETS = ("m3ed", "mer23", "mimic", "mosei", "mosei-emotions", "mosi", "sims", "simsv2", "voxceleb")
@@ -53,25 +53,7 @@ def presets(*, as_json: bool) -> None:
     from mmfeat import AUDIO_PRESETS, config_to_dict
 
     values = {name: config_to_dict(config) for name, config in AUDIO_PRESETS.items()}
-    click.echo(json.dumps(values, indent=2) if as_json else _table(values))
-
-
-def _table(presets: dict[str, dict[str, Any]]) -> str:
-    """Return settings as lines of section.key and one column a preset."""
-    rows: dict[str, list[str]] = {}
-    for settings in presets.values():
-        for key, value in settings.items():
-            pairs = value.items() if isinstance(value, dict) else [(None, value)]
-            for name, item in pairs:
-                text = ",".join(item) if isinstance(item, list) else json.dumps(item)
-                rows.setdefault(f"{key}.{name}" if name else key, []).append(text)
-    width = max(map(len, rows))
-    columns = [max(len(name), *(len(row[i]) for row in rows.values())) for i, name in enumerate(presets)]
-    lines = [("", list(presets)), *rows.items()]
-    return "\n".join(
-        f"{key:<{width}}  " + "  ".join(f"{cell:<{size}}" for cell, size in zip(cells, columns, strict=True)).rstrip()
-        for key, cells in lines
-    )
+    click.echo(json.dumps(values, indent=2) if as_json else settings_table(values))
 
 
 @click.command()

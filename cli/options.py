@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -181,6 +182,29 @@ def given_clips(
     if manifest is None:
         return entries_from_paths(paths, suffixes, column=column, include=include, exclude=exclude)
     return read_manifest(manifest)
+
+
+def settings_table(columns: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return settings by name as lines of section.key and one column a name; a dash where a column has no such key."""
+    flat = {name: dict(_dotted(settings)) for name, settings in columns.items()}
+    keys = list(dict.fromkeys(key for settings in flat.values() for key in settings))
+    rows = {key: [settings.get(key, "-") for settings in flat.values()] for key in keys}
+    width = max(map(len, rows))
+    sizes = [max(len(name), *(len(row[i]) for row in rows.values())) for i, name in enumerate(columns)]
+    lines = [("", list(columns)), *rows.items()]
+    return "\n".join(
+        f"{key:<{width}}  " + "  ".join(f"{cell:<{size}}" for cell, size in zip(cells, sizes, strict=True)).rstrip()
+        for key, cells in lines
+    )
+
+
+def _dotted(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield nested settings as ``section.key`` and text."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, ",".join(value) if isinstance(value, list) else json.dumps(value)
 
 
 def progress_bar(items: Iterable[Item], total: int, description: str) -> Iterable[Item]:

@@ -1,4 +1,4 @@
-"""The command ``skesl``: pretrain, finetune, evaluate, predict. Also mounted as ``mmfeat skesl``."""
+"""The command ``skesl``: train, evaluate, compare, report, predict, estimate. Also mounted as ``mmfeat skesl``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from importlib.metadata import version
 import click
 
 from .boundary import BoundaryGroup
-from .evaluate import evaluate, predict
+from .estimate import estimate, presets
+from .evaluate import compare, evaluate, predict
+from .report import report
 from .train import finetune, pretrain
 
 
 @click.group(cls=BoundaryGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("mmfeat"), prog_name="skesl")
 def skesl() -> None:
-    """Pretrain, fine-tune, evaluate and predict on a dataset file made by mmfeat.
+    """Pretrain, fine-tune, evaluate, compare and predict on a dataset file made by mmfeat.
 
     Needs the extra "train": pip install 'mmfeat[train]'.
 
@@ -22,7 +24,7 @@ def skesl() -> None:
     """
 
 
-for _command in (pretrain, finetune, evaluate, predict):
+for _command in (pretrain, finetune, evaluate, compare, report, predict, estimate, presets):
     skesl.add_command(_command)
 
 

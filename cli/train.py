@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .method_options import method_options, take_method_overrides
 from .options import (
     FILE,
     FOLDER,
     config_option,
     device_option,
+    json_option,
     label_option,
     overwrite_option,
     progress_bar,
     scheme_option,
     set_option,
+    show_report,
 )
+from .train_options import chosen_settings, is_first_process, run_options, train_options
 
 if TYPE_CHECKING:
-    from skesl import ExperimentConfig
+    from skesl import ExperimentConfig, SeedsReport, Stage, StageReport
 
 run_option = click.option("--run", type=FOLDER, required=True, help="Run folder to make.")
 encoder_option = click.option(
@@ -28,40 +34,28 @@ encoder_option = click.option(
     default=None,
     help="Local folder, hub name, or minilm-l6 (bundled with the extra 'minilm', needs no download).",
 )
-method_option = click.option("--method", default="skesl", show_default=True, help="Method by name: skesl, text_only.")
-_TRAIN_OPTIONS = (
-    click.option("--epochs", "n_epochs", type=int, default=None, help="train.n_epochs"),
-    click.option("--batch-size", type=int, default=None, help="train.batch_size, in clips"),
-    click.option("--lr", "learning_rate", type=float, default=None, help="train.learning_rate"),
-    click.option("--lr-text", "text_encoder_learning_rate", type=float, default=None, help="the text encoder's own"),
-    click.option("--seed", type=int, default=None, help="train.seed"),
-)
-
-
-def train_options(command: Any) -> Any:
-    """Add the options of training to a command."""
-    for option in reversed(_TRAIN_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.command()
 @click.argument("data", type=FILE)
 @run_option
-@method_option
 @encoder_option
 @scheme_option
-@click.option("--lexicon", type=FILE, default=None, help="Sentiment words, WORD<tab>SCORE a line; default VADER.")
-@train_options
+@method_options(pretrains=True)
+@train_options(validates=False)
 @config_option
 @set_option
 @device_option
+@json_option
 @overwrite_option
-def pretrain(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
+def pretrain(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices: Any) -> None:
     """Pretrain a method without labels on DATA, a dataset file made by mmfeat.
 
-    Clips of the valid and test parts are left out. Settings: --config FILE.toml with the sections [train] and
-    [method], single ones with --set train.max_text_tokens=64 or --set method.n_layers=2.
+    Clips of the valid and test parts are left out. Settings: --preset, then --config FILE.toml with the sections
+    [train] and [method], then single ones with --set train.max_text_tokens=64 or --set method.dropout=0.1.
+
+    A training that was killed goes on when the same command is given again. On several GPUs or machines:
+    torchrun --nproc-per-node 2 -- "$(which skesl)" pretrain …, or accelerate launch in its place.
 
     \b
     Example:
@@ -69,28 +63,31 @@ def pretrain(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
     """
     from skesl import pretrain as run_pretraining
 
-    report = run_pretraining(data, run, _experiment(**choices), overwrite=overwrite, track=progress_bar)
-    click.echo(report.summary())
+    _train("pretrain", run_pretraining, data, run, choices, as_json=as_json, overwrite=overwrite)
 
 
 @click.command()
 @click.argument("data", type=FILE)
 @run_option
-@method_option
 @encoder_option
 @click.option("--from", "from_run", type=FOLDER, default=None, help="Pretrained run to start from.")
 @label_option
 @scheme_option
-@train_options
+@method_options(pretrains=False)
+@train_options(validates=True)
 @config_option
 @set_option
 @device_option
+@json_option
 @overwrite_option
-def finetune(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
+def finetune(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices: Any) -> None:
     """Train a method on a label of DATA; the epoch with the best validation value is kept.
 
-    Settings: --config FILE.toml with the sections [train] and [method], single ones with
-    --set train.selection_metric=corr or --set method.dropout=0.1.
+    A training that was killed goes on when the same command is given again.
+
+    Without --from nothing is pretrained, everything else is the same: the baseline of what pretraining gains.
+    Settings: --preset, then --config FILE.toml with the sections [train] and [method], then single ones with
+    --set train.selection_metric=corr or --set method.dropout=0.1. A run that is started from hands on its own.
 
     \b
     Example:
@@ -99,30 +96,64 @@ def finetune(data: Path, run: Path, *, overwrite: bool, **choices: Any) -> None:
     """
     from skesl import finetune as run_finetuning
 
-    report = run_finetuning(data, run, _experiment(**choices), overwrite=overwrite, track=progress_bar)
-    click.echo(report.summary())
+    _train("finetune", run_finetuning, data, run, choices, as_json=as_json, overwrite=overwrite)
+
+
+def _train(
+    stage: Stage,
+    train: Callable[..., StageReport],
+    data: Path,
+    run: Path,
+    choices: dict[str, Any],
+    *,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
+    """Train once, or once for each seed, and print the report."""
+    from skesl import train_seeds
+
+    n_seed = choices.pop("n_seed")
+    config = _experiment(stage, **choices)
+    report: StageReport | SeedsReport
+    if n_seed is None:
+        report = train(data, run, config, overwrite=overwrite, track=progress_bar)
+    else:
+        report = train_seeds(train, data, run, config, n_seed=n_seed, overwrite=overwrite, track=progress_bar)
+    if is_first_process():
+        show_report(report, as_json=as_json)
 
 
 def _experiment(
+    stage: Stage,
     *,
     config_file: Path | None,
     overrides: tuple[str, ...],
     device: str,
     method: str,
+    preset: str | None,
     text_encoder: str | None,
     scheme: str,
     from_run: Path | None = None,
     label: str | None = None,
     lexicon: Path | None = None,
+    mask_states: Path | None = None,
     **train_choices: Any,
 ) -> ExperimentConfig:
     """Return the settings that the command line describes."""
-    from skesl import ExperimentConfig, load_settings
+    from skesl import ExperimentConfig, find_preset, load_settings
 
-    chosen = [f"train.{name}={value}" for name, value in train_choices.items() if value is not None]
-    train, method_settings = load_settings(file=config_file, overrides=[f"train.device={device}", *chosen, *overrides])
+    options = run_options(train_choices)
+    of_method = take_method_overrides(train_choices)
+    of_preset = find_preset(method, preset).train.get(stage) if preset is not None else None
+    train_choices["compile"] = train_choices.pop("compile_")
+    given = {name: value for name, value in train_choices.items() if value is not None}
+    chosen = [f"train.{name}={json.dumps(value)}" for name, value in given.items()]
+    train, method_settings = load_settings(
+        preset=of_preset, file=config_file, overrides=[f"train.device={device}", *chosen, *of_method, *overrides]
+    )
     return ExperimentConfig(
         method=method,
+        preset=preset,
         text_encoder=text_encoder,
         from_run=from_run,
         train=train,
@@ -130,4 +161,7 @@ def _experiment(
         label=label,
         scheme=scheme,
         lexicon=lexicon,
+        options=options,
+        chosen_settings=chosen_settings(given, overrides),
+        mask_states=mask_states,
     )

@@ -31,8 +31,9 @@ def steps(out: Path) -> list[list[str]]:
         ["skesl", "pretrain", data, "--run", pretrained, *encoder, "--epochs", "5", "--batch-size", "8"],
         ["skesl", "finetune", data, "--run", finetuned, "--from", pretrained, *rates],
         ["skesl", "finetune", data, "--run", baseline, "--method", "text_only", *encoder, *rates],
-        ["skesl", "evaluate", baseline, data],
-        ["skesl", "evaluate", finetuned, data],
+        ["skesl", "evaluate", finetuned, data, "--text-only", baseline, "--ablate"],
+        ["skesl", "compare", baseline, finetuned, data],
+        ["skesl", "report", finetuned, data, "--out", str(out / "report.html"), "--text-only", baseline],
     ]
 
 
@@ -47,7 +48,7 @@ def main(out: Path) -> None:
         code = subprocess.run([str(BIN / command[0]), *command[1:]], check=False).returncode
         if code:
             sys.exit(code)
-    click.secho(f"\nThe dataset, the runs and their predictions are in {out.resolve()}", bold=True)
+    click.secho(f"\nThe dataset, the runs, their predictions and report.html are in {out.resolve()}", bold=True)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,9 @@ from .corpus_build import (
     read_corpus as read_corpus,
     run_openface_over as run_openface_over,
 )
+from .csv_table import (
+    open_csv as open_csv,
+)
 from .dataset import (
     AlignedBatch as AlignedBatch,
     Compression as Compression,
@@ -78,6 +81,7 @@ from .dataset import (
     DatasetInfo as DatasetInfo,
     DatasetReader as DatasetReader,
     DatasetWriter as DatasetWriter,
+    FrameBatch as FrameBatch,
     LabelInfo as LabelInfo,
     LabelTable as LabelTable,
     PaddedBatch as PaddedBatch,
@@ -111,6 +115,10 @@ from .extract import (
 )
 from .images import (
     EncodedFrames as EncodedFrames,
+)
+from .journal import (
+    lock_folder as lock_folder,
+    whole_lines as whole_lines,
 )
 from .manifest import (
     read_manifest as read_manifest,

@@ -2,10 +2,12 @@
 
 The public names, by task:
 
-- the stages: ``pretrain``, ``finetune``, ``predict_run``, ``evaluate_run``
+- the stages: ``pretrain``, ``finetune``, ``predict_run``, ``evaluate_runs``
+- anybody's predictions: ``evaluate_predictions``, ``compare``
+- a page to look at: ``write_report``
 - settings: ``TrainConfig``, ``load_settings``
 - methods: ``method_names``, ``find_method``, ``Method``
-- results: ``sentiment_metrics``, ``EvaluationReport``
+- results: ``sentiment_metrics``, ``sims_metrics``, ``multilabel_metrics``, ``class_metrics``, ``EvaluationReport``
 
 The names are listed in ``__init__.pyi`` and imported at first use: ``import skesl`` needs no torch.
 """

@@ -1,23 +1,25 @@
 """The run folder: everything needed to use a trained method again, and nothing that is unpickled.
 
 ``config.json`` what was trained, on what, how · ``weights.safetensors`` the weights · ``text_encoder/``
-configuration and tokenizer · ``metrics.jsonl`` one line an epoch · ``predictions.csv`` the last predictions.
+configuration and tokenizer · ``metrics.jsonl`` one line an epoch · ``steps.jsonl`` lines of single steps ·
+``predictions.csv`` the last predictions · ``checkpoints/`` only while the run is trained, see ``skesl.resume``.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
-from mmfeat import InputError, OutputExistsError, config_from_mapping
+from mmfeat import OutputExistsError, config_from_mapping, lock_folder
+from skesl.defined import defined
 from skesl.errors import CheckpointError
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
@@ -25,6 +27,8 @@ from skesl.text import TextEncoder, restore_text_encoder, save_text_encoder
 
 FORMAT = "skesl-run"
 FORMAT_VERSION = 1
+CHECKPOINT_NAMES = "epoch-*[0-9]"
+_LOCK_FILES = ("lock", "owner")
 _SECTIONS = ("data", "method", "method_config", "stage", "text_encoder", "train")
 
 
@@ -50,6 +54,16 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def steps(self) -> Path:
+        """Lines of single steps."""
+        return self.path / "steps.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What a killed training needs to go on, and its lock."""
+        return self.path / "checkpoints"
+
+    @property
     def predictions(self) -> Path:
         """The last predictions."""
         return self.path / "predictions.csv"
@@ -59,38 +73,72 @@ class RunFolder:
         """Configuration and tokenizer of the text encoder."""
         return self.path / "text_encoder"
 
-    def check_free(self, *, overwrite: bool) -> None:
-        """Check that the folder can be made.
+    def check_free(self, *, overwrite: bool, reuse_finished: bool = False) -> None:
+        """Check that the folder can be made, or holds a training that did not end, or a finished one that may be used.
 
         Raises:
-            OutputExistsError: it holds something and ``overwrite`` is false.
+            OutputExistsError: it holds something else and ``overwrite`` is false.
             CheckpointError: it is not a run folder, and so will not be replaced.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            if not overwrite:
+        if self.path.exists() and (not self.path.is_dir() or self._content()):
+            usable = self.finished() if reuse_finished else None
+            if not overwrite and usable is None and self.unfinished() is None:
                 raise OutputExistsError(self.path)
             load_settings_of_run(self.path)
 
-    def create(self, *, overwrite: bool) -> None:
-        """Make the folder, in place of an older run where ``overwrite`` is true.
+    def has_checkpoint(self) -> bool:
+        """Return whether a training that did not end has left a checkpoint."""
+        return any(self.checkpoints.glob(CHECKPOINT_NAMES)) and self.unfinished() is not None
+
+    def remove_checkpoints(self) -> None:
+        """Remove what only a training under way needs."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def unfinished(self) -> dict[str, Any] | None:
+        """Return the settings of a training here that did not end, None where there is none."""
+        settings = self._settings()
+        return None if settings is None or "result" in settings else settings
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return the settings of a training here that ended, None where there is none."""
+        settings = self._settings()
+        return settings if settings is not None and "result" in settings else None
+
+    def _settings(self) -> dict[str, Any] | None:
+        try:
+            return load_settings_of_run(self.path)
+        except CheckpointError:
+            return None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other trainings out of the folder.
 
         Raises:
-            OutputExistsError: it holds something and ``overwrite`` is false.
-            CheckpointError: it is not a run folder, and so will not be replaced.
+            InputError: another process trains into it, or nothing can be written there.
         """
-        self.check_free(overwrite=overwrite)
-        if self.config.exists():
-            shutil.rmtree(self.path)
+        is_new = not self.path.exists()
+        lock = lock_folder(self.checkpoints, self.path)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = f"{self.path}: expected a place for a run folder, got {error.strerror!r}; choose another name"
-            raise InputError(message) from error
+            yield
+        finally:
+            if is_new and not self._content():  # nothing came of it
+                shutil.rmtree(self.path, ignore_errors=True)
+            lock.release()
 
-    def log(self, record: Mapping[str, Any]) -> None:
-        """Append one line to ``metrics.jsonl``; a number that is not defined becomes null."""
-        with self.metrics.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(_defined(record), allow_nan=False) + "\n")
+    def create(self) -> None:
+        """Make the folder, in place of an older run; what holds its lock stays."""
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        # Without its config.json nobody would know the rest of an older run as ours.
+        last_of_all = [self.config] if self.config.exists() else []
+        for item in [*self.checkpoints.iterdir(), *(set(self._content()) - set(last_of_all)), *last_of_all]:
+            if item.name not in _LOCK_FILES:
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+    def _content(self) -> list[Path]:
+        """Return what is in the folder, without the place of checkpoints and a file of ours that was not finished."""
+        ours = (self.checkpoints, self.config.with_name(self.config.name + ".part"))
+        return [item for item in self.path.iterdir() if item not in ours]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,30 +151,18 @@ class Run:
     encoder: TextEncoder
 
 
-def save_weights(method: Method, folder: RunFolder) -> None:
-    """Write the weights; the file appears whole or not at all."""
-    unfinished = folder.weights.with_name(folder.weights.name + ".part")
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
-    unfinished.write_bytes(save(weights))  # not save_file, whose files only their owner may read
-    unfinished.replace(folder.weights)
+def weights_of(method: Method) -> dict[str, torch.Tensor]:
+    """Return a method's weights as files hold them."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
 
 
 def save_settings(settings: Mapping[str, Any], encoder: TextEncoder, folder: RunFolder) -> None:
-    """Write ``config.json`` and the text encoder's configuration and tokenizer."""
-    save_text_encoder(encoder, folder.text_encoder)
+    """Write ``config.json``, by which a folder is known as a run, then the text encoder's files."""
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, **settings}
     unfinished = folder.config.with_name(folder.config.name + ".part")
-    unfinished.write_text(json.dumps(_defined(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    unfinished.write_text(json.dumps(defined(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     unfinished.replace(folder.config)
-
-
-def _defined(value: Any) -> Any:
-    """Return plain values with null for every number that is not defined; JSON has no NaN."""
-    if isinstance(value, Mapping):
-        return {name: _defined(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_defined(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    save_text_encoder(encoder, folder.text_encoder)
 
 
 def load_settings_of_run(path: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Clips as model input: tokenised once, frames read on demand, a whole batch at a time, padded with masks."""
+"""Clips as model input: tokenised once, frames read on demand, padded with masks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmfeat import DatasetReader, Float32Array
+from skesl.buffers import Buffers
 from skesl.config import Stage
-from skesl.lexicon import find_sentiment_words
-from skesl.masking import SpecialTokens, mask_sentiment_word, plain_ids
-from skesl.text import TextEncoder, tokenise
+from skesl.inputs import Cut, InputConfig, frames_cut
+from skesl.masking import MaskingConfig, TextMasker
+from skesl.text import TextEncoder
+from skesl.text_table import TextTable
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,6 +65,11 @@ class Batch:
 
         return replace(self, **{field.name: move(getattr(self, field.name)) for field in fields(self)})
 
+    def tensors(self) -> list[Tensor]:
+        """Return every tensor of the batch."""
+        single = [self.input_ids, self.text_mask, self.labels, self.mask_positions]
+        return [*single, *self.streams.values(), *self.stream_masks.values()]
+
     def __len__(self) -> int:
         return len(self.clip_ids)
 
@@ -82,6 +90,8 @@ class ClipSet(Dataset[Sample]):
         lexicon: scores of sentiment words, for pretraining.
         max_text_tokens: length limit, special tokens included; the encoder's own limit where that is lower.
         seed: of the random words.
+        inputs: how much of a clip is read.
+        masking: which words are hidden in pretraining.
     """
 
     def __init__(
@@ -96,22 +106,54 @@ class ClipSet(Dataset[Sample]):
         lexicon: Mapping[str, float],
         max_text_tokens: int,
         seed: int = 0,
+        inputs: InputConfig | None = None,
+        masking: MaskingConfig | None = None,
     ) -> None:
         self._reader = reader
         self._indices = indices
-        self._stage = stage
         self._streams = tuple(streams)
-        self._labels = labels
-        self._max_text_tokens = min(max_text_tokens, encoder.max_tokens)
-        self._seed = seed
         self._epoch = 0
-        self._special = special_tokens(encoder)
-        texts = [reader.texts[index] for index in indices]
-        self._texts = tokenise(encoder, texts)
-        self._words = [find_sentiment_words(text, lexicon) if stage == "pretrain" else [] for text in texts]
+        self._seed = seed
+        self._inputs = inputs or InputConfig()
+        masker = TextMasker(
+            encoder,
+            lexicon if stage == "pretrain" else {},
+            masking or MaskingConfig(),
+            max_tokens=max_text_tokens,
+            inputs=self._inputs,
+        )
+        self._table = TextTable.build(
+            (reader.texts[index] for index in indices), masker, hides_words=stage == "pretrain"
+        )
+        self._labels = self._table.targets if stage == "pretrain" else labels[indices].astype(np.float32)
 
     def __len__(self) -> int:
         return int(self._indices.size)
+
+    @property
+    def clip_ids(self) -> tuple[str, ...]:
+        """Names of the clips."""
+        return self._ids(range(len(self)))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What is read of a clip: ``text``, unless its words are not read, and the names of the streams."""
+        return (*(["text"] if self._inputs.reads_text else []), *self._streams)
+
+    @property
+    def labels(self) -> Float32Array:
+        """Label or target of each clip, shape (clip,)."""
+        return self._labels
+
+    @property
+    def n_tokens(self) -> npt.NDArray[np.int64]:
+        """Length of each text with its special tokens, shape (clip,)."""
+        return self._table.lengths
+
+    @property
+    def n_byte(self) -> int:
+        """Bytes that the texts take in memory."""
+        return self._table.n_byte
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose random words are drawn."""
@@ -119,85 +161,85 @@ class ClipSet(Dataset[Sample]):
 
     def __getitem__(self, item: int) -> Sample:
         index = int(self._indices[item])
-        ids, position, label = self._masked(item, index)
+        ids, position = self._text(item)
         return Sample(
             clip_id=self._reader.clip_ids[index],
-            ids=ids,
-            streams={name: self._valid_frames(name, index) for name in self._streams},
-            label=label,
+            ids=tuple(ids.tolist()),
+            streams={name: self._frames(name, index) for name in self._streams},
+            label=float(self._labels[item]),
             mask_position=position,
         )
 
-    def __getitems__(self, items: Sequence[int]) -> Batch:
-        """Return several clips as a batch: what torch's loader asks for, and ``collate`` then leaves as it is.
+    def batch(self, items: npt.NDArray[np.int64], buffers: Buffers | None = None) -> Batch:
+        """Return clips as ``collate`` would, read together; several threads may read at once.
 
-        The same as ``collate`` of the clips one by one, read several times faster.
+        Args:
+            items: which clips of this set.
+            buffers: memory for the frames, which the next batch read with it overwrites; new memory where None.
         """
-        indices = self._indices[np.asarray(items, dtype=np.int64)]
-        texts = [self._masked(item, int(index)) for item, index in zip(items, indices, strict=True)]
-        padded = {name: self._reader.read_padded(name, indices, drop_invalid=True) for name in self._streams}
-        ids, positions, labels = zip(*texts, strict=True)
-        return _batch(
-            [self._reader.clip_ids[index] for index in indices],
-            ids,
-            labels,
-            positions,
-            {name: (torch.from_numpy(batch.values), torch.from_numpy(batch.mask)) for name, batch in padded.items()},
+        texts = [self._text(int(item)) for item in items]
+        input_ids, text_mask = _pad([ids for ids, _ in texts])
+        frames = {name: self._padded(name, self._indices[items], buffers) for name in self._streams}
+        return Batch(
+            clip_ids=self._ids(items.tolist()),
+            input_ids=input_ids,
+            text_mask=text_mask,
+            streams={name: values for name, (values, _) in frames.items()},
+            stream_masks={name: mask for name, (_, mask) in frames.items()},
+            labels=torch.from_numpy(self._labels[items]),
+            mask_positions=torch.tensor([position for _, position in texts], dtype=torch.int64),
         )
 
-    def _masked(self, item: int, index: int) -> tuple[tuple[int, ...], int, float]:
-        text = self._texts[item]
-        if self._stage == "finetune":
-            return (
-                plain_ids(text, self._special, max_tokens=self._max_text_tokens),
-                0,
-                float(self._labels[index]),
-            )
-        rng = np.random.default_rng((self._seed, self._epoch, index))
-        masked = mask_sentiment_word(text, self._words[item], self._special, max_tokens=self._max_text_tokens, rng=rng)
-        return masked.ids, masked.position, masked.target
+    def cuts(self) -> list[Cut]:
+        """Return what the limits leave out, of texts and of each stream; nothing where nothing is cut."""
+        frames = [frames_cut(self._reader, self._indices.tolist(), name, self._inputs) for name in self._streams]
+        return [cut for cut in (self._text_cut(), *frames) if cut is not None]
 
-    def _valid_frames(self, stream: str, index: int) -> Float32Array:
-        features = self._reader.read(stream, index)
-        return features.values[features.valid]
+    def _text_cut(self) -> Cut | None:
+        limit = self._table.max_tokens
+        beyond = self._table.n_pieces + 2 - limit
+        beyond = beyond[beyond > 0]
+        if not beyond.size or not self._inputs.reads_text:
+            return None
+        return Cut(name="text", unit="tokens", limit=limit, n_clip=beyond.size, n_left_out=int(beyond.sum()))
+
+    def _text(self, item: int) -> tuple[npt.NDArray[np.int64], int]:
+        return self._table.text(item, draw=(self._seed, self._epoch, int(self._indices[item])))
+
+    def _ids(self, items: Iterable[int]) -> tuple[str, ...]:
+        names = self._reader.clip_ids
+        return tuple(names[self._indices[item]] for item in items)
+
+    def _padded(self, stream: str, indices: npt.NDArray[np.int64], buffers: Buffers | None) -> tuple[Tensor, Tensor]:
+        """Return the frames of a stream that are read, shape (clip, frame, feature), and the mask of what is real."""
+        batch = self._reader.read_padded(
+            stream,
+            indices,
+            drop_invalid=not self._inputs.keep_failed_frames,
+            max_frames=self._inputs.max_frames(stream),
+            memory=None if buffers is None else partial(buffers.take, stream),
+        )
+        is_real = np.arange(batch.values.shape[1]) < batch.lengths[:, None]
+        return torch.from_numpy(batch.values), torch.from_numpy(is_real)
+
+    def _frames(self, stream: str, index: int) -> Float32Array:
+        return self._inputs.frames(stream, self._reader.read(stream, index))
 
 
-def special_tokens(encoder: TextEncoder) -> SpecialTokens:
-    """Return the encoder's start, end and mask ids."""
-    tokenizer = encoder.tokenizer
-    return SpecialTokens(start=tokenizer.cls_token_id, end=tokenizer.sep_token_id, mask=tokenizer.mask_token_id)
-
-
-def collate(samples: Sequence[Sample] | Batch) -> Batch:
-    """Pad samples to a batch; padding is 0 and every mask is False there. A batch stays as it is."""
-    if isinstance(samples, Batch):
-        return samples
-    return _batch(
-        [sample.clip_id for sample in samples],
-        [sample.ids for sample in samples],
-        [sample.label for sample in samples],
-        [sample.mask_position for sample in samples],
-        {name: _pad([sample.streams[name] for sample in samples]) for name in samples[0].streams},
-    )
-
-
-def _batch(
-    clip_ids: Sequence[str],
-    ids: Sequence[Sequence[int]],
-    labels: Sequence[float],
-    mask_positions: Sequence[int],
-    streams: Mapping[str, tuple[Tensor, Tensor]],
-) -> Batch:
-    """Return a batch of padded streams, each with its mask."""
-    input_ids, text_mask = _pad([np.asarray(tokens, dtype=np.int64) for tokens in ids])
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Pad samples to a batch; padding is 0 and every mask is False there."""
+    input_ids, text_mask = _pad([np.asarray(sample.ids, dtype=np.int64) for sample in samples])
+    streams, stream_masks = {}, {}
+    for name in samples[0].streams:
+        streams[name], stream_masks[name] = _pad([sample.streams[name] for sample in samples])
     return Batch(
-        clip_ids=tuple(clip_ids),
+        clip_ids=tuple(sample.clip_id for sample in samples),
         input_ids=input_ids,
         text_mask=text_mask,
-        streams={name: values for name, (values, _) in streams.items()},
-        stream_masks={name: mask for name, (_, mask) in streams.items()},
-        labels=torch.tensor(labels, dtype=torch.float32),
-        mask_positions=torch.tensor(mask_positions, dtype=torch.int64),
+        streams=streams,
+        stream_masks=stream_masks,
+        labels=torch.tensor([sample.label for sample in samples], dtype=torch.float32),
+        mask_positions=torch.tensor([sample.mask_position for sample in samples], dtype=torch.int64),
     )
 
 

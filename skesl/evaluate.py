@@ -1,127 +1,259 @@
-"""Evaluate a run: every metric beside the constant that knows nothing."""
+"""Evaluate runs, or anybody's predictions: every metric with its interval, beside what knows less."""
 
 from __future__ import annotations
 
-import json
-import math
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmfeat import DatasetReader, InputError, Split
-from skesl.checkpoint import RunFolder, load_settings_of_run
-from skesl.metrics import CONVENTIONS, sentiment_metrics
-from skesl.predict import predict_run
+from mmfeat import Split
+from skesl.errors import check_train_extra
+from skesl.evaluation_report import EvaluationReport, Metrics
+from skesl.external import read_predictions
+from skesl.measures import Values
+from skesl.metrics import CONVENTIONS, numbers, suits
+from skesl.statistics import FEW_RECORDINGS, N_RESAMPLE, Measures, bootstrap_intervals, compare_measures
+from skesl.target import Target, open_target
+
+if TYPE_CHECKING:
+    from skesl.predict import Change
+
+_PACKAGES = ("mmfeat", "numpy", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationReport:
-    """The metrics of one run on one part of a dataset.
+class EvaluationConfig:
+    """What an evaluation computes beside the metrics.
 
     Args:
-        run: the run folder.
-        method: name of the method.
-        data: name of the dataset.
-        content_sha256: content hash of the dataset.
-        label: name of the label.
         part: train, valid or test.
-        n_clip: clips of the part.
-        n_labelled: those with the label; the metrics are theirs.
-        selection: how the epoch was chosen.
-        metrics: by the names of ``skesl.metrics``.
-        constant: the same for the predictor that always says the training median.
+        scheme: split scheme; the run's own, or ``default``, where None.
+        device: auto, cpu, cuda or mps.
+        n_resample: resamples of the intervals.
+        seed: of the resamples and of the controls.
+        text_only: a run of text alone to stand beside the model.
+        ablate: remove and shuffle each modality.
+        missing: shares of missing frames and modalities.
     """
 
-    run: str
-    method: str
-    data: str
-    content_sha256: str
-    label: str
-    part: str
-    n_clip: int
-    n_labelled: int
-    selection: str
-    metrics: dict[str, float]
-    constant: dict[str, float]
-
-    def to_json(self) -> str:
-        """Return the report as JSON; numbers that are not defined are null."""
-        document: dict[str, Any] = {**self.__dict__}
-        for name in ("metrics", "constant"):
-            document[name] = {key: None if math.isnan(value) else value for key, value in document[name].items()}
-        return json.dumps(document, indent=2)
-
-    def _counted(self) -> str:
-        return f"{self.n_clip} clips" if self.n_labelled == self.n_clip else f"{self.n_labelled} of {self.n_clip} clips"
-
-    def to_text(self) -> str:
-        """Return the report as a table."""
-        head = [
-            f"{self.method} on {self.data}, {self.part} part, {self._counted()}, label {self.label}",
-            f"content {self.content_sha256[:16]} · {self.selection}",
-            "",
-            f"{'metric':<12}{self.method:>12}{'constant':>12}",
-        ]
-        rows = [
-            f"{name:<12}{_number(value):>12}{_number(self.constant[name]):>12}" for name, value in self.metrics.items()
-        ]
-        return "\n".join(
-            [*head, *rows, "", CONVENTIONS, "constant: always the median label of the clips that were trained on"]
-        )
+    part: Split = Split.TEST
+    scheme: str | None = None
+    device: str = "auto"
+    n_resample: int = N_RESAMPLE
+    seed: int = 0
+    text_only: Path | None = None
+    ablate: bool = False
+    missing: tuple[float, ...] = ()
 
 
 def evaluate_run(
     run: Path, data: Path, *, part: Split = Split.TEST, scheme: str | None = None, device: str = "auto"
 ) -> EvaluationReport:
-    """Predict one part of a dataset, store ``predictions.csv`` in the run, and return all metrics.
+    """Return all metrics of one run; see ``evaluate_runs`` and ``EvaluationConfig``."""
+    return evaluate_runs([run], data, EvaluationConfig(part=part, scheme=scheme, device=device))
+
+
+@check_train_extra()
+def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | None = None) -> EvaluationReport:
+    """Predict one part of a dataset with each run, store ``predictions.csv`` there, and return all metrics.
 
     Args:
-        run: a fine-tuned run.
+        runs: fine-tuned runs of one method that differ by their seed, or folders of such runs.
         data: the dataset file.
-        part: train, valid or test.
-        scheme: split scheme; the run's own where None.
-        device: auto, cpu, cuda or mps.
+        config: what is computed.
 
     Raises:
-        CheckpointError: the run is no fine-tuned run, or does not fit the dataset.
-        InputError: the part has no labelled clip.
+        CheckpointError: a run is no fine-tuned run, does not fit the dataset, or the runs do not belong together.
+        InputError: the part has no labelled clip, or a run's predictions are not finite.
     """
-    settings = load_settings_of_run(run)
-    predictions = predict_run(run, data, part=part, scheme=scheme, device=device)
-    labelled = ~np.isnan(predictions.labels)
-    name = part.name.lower()
-    if not labelled.any():
-        raise InputError(
-            f"{data}: expected clips with the label {settings['data']['label']!r} in the {name} part, "
-            f"got {labelled.size} clip(s) and 0 with the label"
-        )
-    predictions.save(RunFolder(path=run).predictions)
-    labels = predictions.labels[labelled]
-    median = float(settings["data"]["label_median"])
-    with DatasetReader(data) as reader:
-        return EvaluationReport(
-            run=str(run),
-            method=settings["method"],
-            data=reader.attributes["name"],
-            content_sha256=reader.attributes["content_sha256"],
-            label=settings["data"]["label"],
-            part=name,
-            n_clip=labelled.size,
-            n_labelled=int(labelled.sum()),
-            selection=_selection(settings),
-            metrics=sentiment_metrics(labels, predictions.values[labelled]),
-            constant=sentiment_metrics(labels, np.full(labels.shape, median)),
-        )
+    from skesl.checkpoint import RunFolder
+    from skesl.runs import aligned, predict_target, selection_of, settings_of_runs, target_of_runs, values_of_run
+
+    config = config or EvaluationConfig()
+    folders, settings = settings_of_runs(runs)
+    target = target_of_runs(settings, data, part=config.part, scheme=config.scheme)
+    said = []
+    for run in folders:
+        predictions = predict_target(run, target, device=config.device)
+        said.append(aligned(run, predictions, target))
+        predictions.save(RunFolder(path=run).predictions)
+    median = settings[0]["data"].get("label_median")
+    beside = _text_only(target, config)
+    for name, change in _controls(folders[0], config).items():
+        beside[name] = [values_of_run(run, target, device=config.device, change=change) for run in folders]
+    return _report(
+        target,
+        said,
+        config,
+        sources=folders,
+        method=settings[0]["method"],
+        selection="; ".join(dict.fromkeys(selection_of(one) for one in settings)),
+        median=None if median is None else (float(median),),
+        beside=beside,
+        robustness=_robustness(folders, target, config),
+        configs=[{name: one[name] for name in ("method_config", "train", "text_encoder")} for one in settings],
+    )
 
 
-def _selection(settings: dict[str, Any]) -> str:
-    if "result" not in settings:
-        return "training did not end; its best epoch so far"
-    result, metric = settings["result"], settings["train"]["selection_metric"]
-    return f"epoch {result['best_epoch']} of {result['n_epochs']}, chosen by valid {metric}"
+@check_train_extra()
+def evaluate_predictions(
+    files: Sequence[Path], data: Path, labels: Sequence[str] = (), config: EvaluationConfig | None = None
+) -> EvaluationReport:
+    """Return all metrics of predictions that any program made; see ``skesl.external`` for the csv file.
+
+    Args:
+        files: files of predictions; several are seeds of one model.
+        data: the dataset file with the labels.
+        labels: names of the labels; may be empty where the file has exactly one.
+        config: what is computed.
+
+    Raises:
+        InputError: a file has faults, or the part no labelled clip.
+    """
+    config = config or EvaluationConfig()
+    target = open_target(data, labels=labels, part=config.part, scheme=config.scheme or "default")
+    said, warnings = [], []
+    for file in files:
+        values, n_other = read_predictions(file, target)
+        said.append(values)
+        if n_other:
+            warnings.append(f"{file}: {n_other} row(s) are of clips outside the part or without the label")
+    return _report(
+        target,
+        said,
+        config,
+        sources=files,
+        method="predictions",
+        selection="how the epoch was chosen is not known",
+        median=target.train_median(),
+        beside=_text_only(target, config),
+        warnings=warnings,
+    )
 
 
-def _number(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.4f}"
+def _text_only(target: Target, config: EvaluationConfig) -> dict[str, list[Values]]:
+    """Return what the run of text alone says, where one was named."""
+    if config.text_only is None:
+        return {}
+    from skesl.runs import settings_of_runs, values_of_run
+
+    folders, _ = settings_of_runs([config.text_only])
+    return {"text_only": [values_of_run(run, target, device=config.device) for run in folders]}
+
+
+def _controls(run: Path, config: EvaluationConfig) -> dict[str, Change]:
+    """Return what is removed and shuffled of what a run reads, by the name of its row."""
+    from skesl.checkpoint import load_run
+    from skesl.controls import TEXT, shuffled, without
+
+    if not config.ablate:
+        return {}
+    method = load_run(run).method
+    changes: dict[str, Change] = {}
+    for modality in (*([TEXT] if method.inputs.reads_text else []), *method.normalisers):
+        changes[f"without_{modality}"] = without(modality)
+        changes[f"shuffled_{modality}"] = shuffled(modality, seed=config.seed)
+    return changes
+
+
+def _robustness(runs: Sequence[Path], target: Target, config: EvaluationConfig) -> dict[str, dict[str, Metrics]]:
+    """Return the metrics for each share of missing frames and of missing modalities."""
+    from skesl.controls import missing_frames, missing_modalities
+    from skesl.runs import values_of_run
+
+    kinds: dict[str, Callable[..., Change]] = {"frames": missing_frames, "modalities": missing_modalities}
+    curves: dict[str, dict[str, Metrics]] = {kind: {} for kind in kinds if config.missing}
+    for kind, curve in curves.items():
+        for rate in config.missing:
+            change = kinds[kind](rate, seed=config.seed)
+            said = [values_of_run(run, target, device=config.device, change=change) for run in runs]
+            curve[f"{rate:g}"] = _mean([target.metrics(values) for values in said])
+    return curves
+
+
+def _report(
+    target: Target,
+    said: Sequence[Values],
+    config: EvaluationConfig,
+    *,
+    sources: Sequence[Path],
+    method: str,
+    selection: str,
+    median: tuple[float, ...] | None,
+    beside: Mapping[str, Sequence[Values]],
+    robustness: Mapping[str, Mapping[str, Metrics]] | None = None,
+    warnings: Sequence[str] = (),
+    configs: Sequence[Mapping[str, Any]] = (),
+) -> EvaluationReport:
+    measures = [target.measures(values) for values in said]
+    per_source = tuple(numbers(one) for one in measures)
+    rows = {"median": target.metrics(target.constant(median))} if median is not None else {}
+    others = {name: [target.measures(values) for values in several] for name, several in beside.items()}
+    draws = {"n_resample": config.n_resample, "seed": config.seed}
+    return EvaluationReport(
+        sources=tuple(map(str, sources)),
+        method=method,
+        data=target.name,
+        content_sha256=target.content_sha256,
+        label=", ".join(target.label_names),
+        part=target.part.name.lower(),
+        scheme=target.scheme,
+        n_clip=target.n_clip,
+        n_labelled=len(target.clip_ids),
+        n_recording=target.n_recording,
+        label_range=target.label_range,
+        selection=selection,
+        conventions=CONVENTIONS[target.problem],
+        metrics=_mean(per_source),
+        intervals=bootstrap_intervals(measures, target.recordings, **draws),
+        n_resample=config.n_resample,
+        sd=_sd(per_source),
+        per_source=per_source,
+        rows={
+            **rows,
+            "majority": target.best_constant(),
+            **{name: _mean([numbers(one) for one in several]) for name, several in others.items()},
+        },
+        gains={
+            name: compare_measures(several, measures, target.recordings, **draws) for name, several in others.items()
+        },
+        robustness=robustness or {},
+        warnings=(*warnings, *_warnings(target, said, measures)),
+        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        configs=tuple(configs),
+    )
+
+
+def _warnings(target: Target, said: Sequence[Values], measures: Sequence[Measures]) -> list[str]:
+    """Return a sentence for what makes numbers undefined or untrustworthy."""
+    found = []
+    shown = [name for name in measures[0] if suits(name, target.label_range)]
+    undefined = [name for name in shown if any(np.isnan(one[name].number()) for one in measures)]
+    constant = any((np.ptp(values, axis=0) == 0).any() for values in said)
+    if constant and len(target.clip_ids) > 1:
+        found.append("the predictions are the same for every clip, which has no correlation")
+    if undefined:
+        found.append(f"not defined on these clips: {', '.join(undefined)}")
+    if target.n_recording == 1:
+        found.append("all clips are of one recording, from which no interval can be drawn")
+    elif target.n_recording < FEW_RECORDINGS:
+        found.append(f"{target.n_recording} recordings are few: the intervals are narrower than they should be")
+    if target.part is Split.TRAIN:
+        found.append("these are clips of the train part; the numbers say nothing of new ones")
+    return found
+
+
+def _mean(metrics: Sequence[Metrics]) -> dict[str, float]:
+    return {name: float(np.mean([one[name] for one in metrics])) for name in metrics[0]}
+
+
+def _sd(metrics: Sequence[Metrics]) -> dict[str, float]:
+    """Return the standard deviation over the sources (n - 1), nothing where there is one."""
+    if len(metrics) < 2:
+        return {}
+    return {name: float(np.std([one[name] for one in metrics], ddof=1)) for name in metrics[0]}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,21 +19,27 @@ from mmfeat import (
     Float32Array,
     InputError,
     Track,
-    config_from_mapping,
+    config_sha256,
     config_to_dict,
     untracked,
 )
 from skesl.checkpoint import RunFolder, load_settings_of_run, save_settings, transfer
-from skesl.config import Stage, TrainConfig
+from skesl.config import RunOptions, Stage, TrainConfig
 from skesl.data import Batch, ClipSet
+from skesl.defined import defined
 from skesl.errors import CheckpointError, MethodError
+from skesl.idle_settings import refuse_idle_settings
 from skesl.lexicon import load_lexicon
-from skesl.methods import Method, find_method
+from skesl.logs import check_tensorboard
+from skesl.methods import Method, find_method, method_config
 from skesl.normalise import FeatureNormaliser
+from skesl.processes import choose_device, is_first, start_processes, wait
 from skesl.selection import Indices
-from skesl.streams import check_streams
+from skesl.streams import check_streams, setting_differences
 from skesl.text import TextEncoder, load_text_encoder, restore_text_encoder
-from skesl.trainer import FitResult, Validate, choose_device, fit
+from skesl.trainer import FitResult, Validate, fit, result_from_json
+
+_NOT_COMPARED = ("train.device",)  # a training may go on on another machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +55,11 @@ class ExperimentConfig:
         label: name of the label; may be None where the file has exactly one.
         scheme: split scheme.
         lexicon: sentiment words for pretraining; VADER's where None.
+        options: how often to log and to save.
+        chosen_settings: settings of training that somebody asked for; one that does nothing in the stage is refused.
+        reuse_finished: where the same training has ended in the folder, take its result instead of refusing.
+        preset: settings of the method by name; ``method_settings`` win over it.
+        mask_states: a folder that keeps the frozen text encoder's states of the hidden words; None: none are kept.
     """
 
     method: str = "skesl"
@@ -57,6 +70,11 @@ class ExperimentConfig:
     label: str | None = None
     scheme: str = "default"
     lexicon: Path | None = None
+    options: RunOptions = field(default_factory=RunOptions)
+    chosen_settings: frozenset[str] = frozenset()
+    reuse_finished: bool = False
+    preset: str | None = None
+    mask_states: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +87,20 @@ class StageReport:
     n_train: int
     result: FitResult
     selection_metric: str
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line, and below it what was left out."""
         kept = f"epoch {self.result.best_epoch} of {self.result.n_epochs} kept"
         if self.result.best_values:
             kept += f" (valid {self.selection_metric} {self.result.best_values[self.selection_metric]:.4f})"
-        return f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
+        line = f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
+        return "\n".join([line, *(f"  {note}" for note in self.notes)])
+
+    def to_json(self) -> str:
+        """Return the report as JSON; a number that is not defined is null."""
+        document = {**dataclasses.asdict(self), "run": str(self.run)}
+        return json.dumps(defined(document), indent=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +114,8 @@ class Experiment:
     encoder: TextEncoder
     method: Method
     settings: dict[str, Any]
+    lexicon: Mapping[str, float]
+    overwrite: bool
 
     def clips(self, indices: Indices, labels: Float32Array) -> ClipSet:
         """Return some clips of the dataset as input of the stage."""
@@ -99,25 +126,103 @@ class Experiment:
             stage=self.stage,
             streams=tuple(self.method.normalisers),
             labels=labels,
-            lexicon=load_lexicon(self.config.lexicon) if self.stage == "pretrain" else {},
+            lexicon=self.lexicon,
             max_text_tokens=self.config.train.max_text_tokens,
             seed=self.config.train.seed,
+            inputs=self.method.inputs,
+            masking=self.method.masking,
         )
 
-    def fit(self, clips: ClipSet, *, validate: Validate | None, track: Track[Batch] = untracked) -> StageReport:
-        """Train; the run folder then holds the best weights and the settings with the result."""
+    def fit(
+        self,
+        clips: ClipSet,
+        *,
+        validate: Validate | None,
+        track: Track[Batch] = untracked,
+        conclude: Callable[[], None] = lambda: None,
+        notes: tuple[str, ...] = (),
+    ) -> StageReport:
+        """Train, or go on with a training of the same settings that was killed.
+
+        The run folder then holds the best weights and the settings with the result.
+
+        Args:
+            clips: what is trained on.
+            validate: returns the metrics of the validation part.
+            track: shows progress.
+            notes: what the report is to say.
+            conclude: what is still to be done, in all processes, before the run counts as finished.
+
+        Raises:
+            CheckpointError: a training with other settings was begun in the folder.
+            OutputExistsError: the run exists and is not to be replaced.
+            InputError: another process trains into the folder.
+        """
         train = self.config.train
-        save_settings(self.settings, self.encoder, self.folder)
-        result = fit(self.method, self.stage, clips, train, self.folder, validate=validate, track=track)
-        save_settings({**self.settings, "result": dataclasses.asdict(result)}, self.encoder, self.folder)
+        start_processes(train)
+        notes = (*notes, *map(str, clips.cuts()))
+        self.settings["data"]["left_out"] = list(notes)
+        finished = self.folder.finished() if self.config.reuse_finished and not self.overwrite else None
+        if finished is not None:
+            self._check_same(finished)
+            return self._report(result_from_json(finished["result"]), len(clips), notes)
+        wait()
+        with self.folder.held() if is_first() else nullcontext():
+            if is_first():
+                self._begin()
+            wait()
+            result = fit(
+                self.method,
+                self.stage,
+                clips,
+                train,
+                self.folder,
+                validate=validate,
+                track=track,
+                options=self.config.options,
+            )
+            conclude()
+            wait()
+            if is_first():
+                save_settings({**self.settings, "result": dataclasses.asdict(result)}, self.encoder, self.folder)
+                self.folder.remove_checkpoints()
+            wait()
+        return self._report(result, len(clips), notes)
+
+    def _report(self, result: FitResult, n_train: int, notes: tuple[str, ...]) -> StageReport:
         return StageReport(
             stage=self.stage,
             method=self.method.name,
             run=self.folder.path,
-            n_train=len(clips),
+            n_train=n_train,
             result=result,
-            selection_metric=train.selection_metric,
+            selection_metric=self.config.train.selection_metric,
+            notes=notes,
         )
+
+    def _begin(self) -> None:
+        """Make the run folder, or leave it to be continued where the same training was begun in it."""
+        self.folder.check_free(overwrite=self.overwrite)  # another training may have ended meanwhile
+        begun = None if self.overwrite else self.folder.unfinished()
+        if begun is None:
+            self.folder.create()
+        else:
+            self._check_same(begun)
+        save_settings(self.settings, self.encoder, self.folder)
+
+    def _check_same(self, begun: Mapping[str, Any]) -> None:
+        """Refuse to go on with a training of other settings or other data."""
+        given = json.loads(json.dumps(defined(self.settings)))
+        own, other = (
+            {key: value for key, value in settings.items() if key in given and key != "versions"}
+            for settings in (given, begun)
+        )
+        differences = setting_differences(other, own, ignored=_NOT_COMPARED)
+        if differences:
+            raise CheckpointError(
+                f"{self.folder.path}: a training here has other settings: {'; '.join(differences)}; "
+                "begin anew with --overwrite, or take another folder"
+            )
 
 
 def open_experiment(
@@ -129,13 +234,14 @@ def open_experiment(
     *,
     overwrite: bool,
 ) -> Experiment:
-    """Make the run folder and the method, with feature statistics of the training clips.
+    """Make the method, with feature statistics of the training clips; nothing is written.
 
     Raises:
         MethodError: the method does not declare the stage.
         CheckpointError: ``config.from_run`` does not fit.
         OutputExistsError: the run exists and ``overwrite`` is false.
-        ConfigError: the device is not there, or a setting of the method is wrong.
+        ConfigError: the device is not there, a setting of the method is wrong, or one that was chosen does nothing.
+        MissingExtraError: curves for TensorBoard are wanted and its package is not installed.
     """
     method_type = find_method(config.method)
     if stage not in method_type.stages:
@@ -143,22 +249,34 @@ def open_experiment(
             f"method {config.method!r} has no stage {stage!r}; its stages: {', '.join(method_type.stages)}"
         )
     choose_device(config.train.device)
+    if config.options.tensorboard:
+        check_tensorboard()
     folder = RunFolder(path=run)
-    folder.check_free(overwrite=overwrite)
+    folder.check_free(overwrite=overwrite, reuse_finished=config.reuse_finished)
+    is_continued = not overwrite and folder.has_checkpoint()
     before = _settings_before(config, reader, run)
-    method_config = _method_config(method_type, config, before)
+    settings_of_method = method_config(
+        config.method,
+        preset=config.preset,
+        settings=config.method_settings,
+        inherited=before["method_config"] if before is not None else None,
+    )
     set_seed(config.train.seed)
     encoder = _open_encoder(config, before)
     method = method_type(
-        method_config,
+        settings_of_method,
         text_encoder=encoder.model,
         text_width=encoder.width,
-        normalisers=_normalisers(reader, method_type, train_clips),
+        normalisers=_normalisers(
+            reader, method_type.used_streams(settings_of_method), None if is_continued else train_clips
+        ),
     )
+    refuse_idle_settings(method, stage, config.chosen_settings)
     if config.from_run is not None:
         transfer(method, config.from_run)
-    folder.create(overwrite=overwrite)
+    lexicon = load_lexicon(config.lexicon) if stage == "pretrain" else {}
     settings = _settings(reader, stage, config, method, encoder)
+    settings["data"] |= {"lexicon_sha256": config_sha256(lexicon)} if lexicon else {}
     return Experiment(
         stage=stage,
         config=config,
@@ -167,6 +285,8 @@ def open_experiment(
         encoder=encoder,
         method=method,
         settings=settings,
+        lexicon=lexicon,
+        overwrite=overwrite,
     )
 
 
@@ -201,13 +321,6 @@ def _settings_before(config: ExperimentConfig, reader: DatasetReader, run: Path)
     return before
 
 
-def _method_config(method_type: type[Method], config: ExperimentConfig, before: Mapping[str, Any] | None) -> Any:
-    inherited = before["method_config"] if before is not None else {}
-    return config_from_mapping(
-        method_type.config_type, {**inherited, **config.method_settings}, where=f"settings of {config.method}"
-    )
-
-
 def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) -> TextEncoder:
     """Return the encoder of the run to start from, whose weights follow, or the one that was asked for."""
     if config.from_run is not None and before is not None:
@@ -221,14 +334,15 @@ def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) ->
 
 
 def _normalisers(
-    reader: DatasetReader, method_type: type[Method], train_clips: Indices
+    reader: DatasetReader, used_streams: Iterable[str], train_clips: Indices | None
 ) -> dict[str, FeatureNormaliser]:
-    """Return the statistics of each stream that the method uses and the dataset has."""
+    """Return the statistics of each stream that the method uses and the dataset has; without clips they come later."""
     normalisers = {}
-    for stream in method_type.stream_names:
+    for stream in used_streams:
         if stream in reader.stream_names:
             normalisers[stream] = FeatureNormaliser(reader.info(stream).feature_names)
-            normalisers[stream].fit(reader, stream, train_clips.tolist())
+            if train_clips is not None:
+                normalisers[stream].fit(reader, stream, train_clips.tolist())
     return normalisers
 
 

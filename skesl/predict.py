@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader
 
 from mmfeat import DatasetReader, Split
 from skesl.checkpoint import Run, load_run
 from skesl.config import TrainConfig
-from skesl.data import ClipSet, collate
+from skesl.data import ClipSet
 from skesl.errors import CheckpointError
+from skesl.loading import Clips, read_ahead
 from skesl.methods import Method
 from skesl.predictions import Predictions
+from skesl.processes import choose_device, n_process, process_index, summed
+from skesl.selection import as_written
 from skesl.streams import check_streams
-from skesl.trainer import choose_device
+
+Change = Callable[[ClipSet], Clips]
 
 
-def predict_clips(method: Method, clips: ClipSet, *, batch_size: int) -> Predictions:
-    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing."""
+def predict_clips(method: Method, clips: Clips, *, batch_size: int) -> Predictions:
+    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing.
+
+    Several processes predict every so many batches each; all of them return all predictions, each clip's once.
+    """
     device = next(method.parameters()).device
     method.eval()
-    loader = DataLoader(clips, batch_size=batch_size, collate_fn=cast("Any", collate))
-    clip_ids: list[str] = []
-    values: list[torch.Tensor] = []
-    labels: list[torch.Tensor] = []
+    batches = [np.arange(first, min(first + batch_size, len(clips))) for first in range(0, len(clips), batch_size)]
+    own = batches[process_index() :: n_process()]
+    values = torch.zeros(len(clips), dtype=torch.float64)
     with torch.inference_mode():
-        for batch in loader:
-            clip_ids += batch.clip_ids
-            values.append(method.predict(batch.to(device)).double().cpu())
-            labels.append(batch.labels.double())
-    return Predictions(clip_ids=tuple(clip_ids), values=torch.cat(values).numpy(), labels=torch.cat(labels).numpy())
+        for items, batch in zip(own, read_ahead(clips, own, device=device), strict=True):
+            values[items] = method.predict(batch).cpu().double()
+    # Each clip was predicted by one process and is 0 in the others.
+    united = summed(values.to(device)).cpu() if n_process() > 1 else values
+    return Predictions(clip_ids=clips.clip_ids, values=united.numpy(), labels=clips.labels.astype(np.float64))
 
 
 def predict_run(
-    run: Path, data: Path, *, part: Split | None = None, scheme: str | None = None, device: str = "auto"
+    run: Path,
+    data: Path,
+    *,
+    part: Split | None = None,
+    scheme: str | None = None,
+    device: str = "auto",
+    change: Change | None = None,
 ) -> Predictions:
     """Return a run's predictions for clips of a dataset; nothing is written.
 
@@ -47,6 +59,7 @@ def predict_run(
         part: which part of the split; all clips where None.
         scheme: split scheme; the run's own where None.
         device: auto, cpu, cuda or mps.
+        change: what is taken from the clips or changed in them before they are predicted; see ``skesl.controls``.
 
     Raises:
         CheckpointError: the run is no fine-tuned run, or the dataset's streams differ from the run's.
@@ -67,26 +80,36 @@ def predict_run(
         known = label in reader.label_names
         labels = reader.labels(label).values if known else np.zeros(reader.n_clip, dtype=np.float32)
         present = reader.labels(label).present if known else np.zeros(reader.n_clip, dtype=np.bool_)
-        predictions = _predict(loaded, reader, indices, labels, device)
+        predictions = _predict(loaded, reader, indices, device, change)
     return Predictions(
         clip_ids=predictions.clip_ids,
         values=predictions.values,
-        labels=np.where(present[indices], predictions.labels, np.nan),
+        labels=np.where(present[indices], as_written(labels[indices]), np.nan),
     )
 
 
-def _predict(run: Run, reader: DatasetReader, indices: Any, labels: Any, device: str) -> Predictions:
-    train = TrainConfig(**run.settings["train"])
-    clips = ClipSet(
+def open_clips(run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64]) -> ClipSet:
+    """Return clips of a dataset as a run's input, without labels."""
+    return ClipSet(
         reader,
         indices,
         run.encoder,
         stage="finetune",
         streams=tuple(run.method.normalisers),
-        labels=labels,
+        labels=np.zeros(reader.n_clip, dtype=np.float32),
         lexicon={},
-        max_text_tokens=train.max_text_tokens,
+        max_text_tokens=TrainConfig(**run.settings["train"]).max_text_tokens,
+        inputs=run.method.inputs,
     )
+
+
+def _predict(
+    run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64], device: str, change: Change | None
+) -> Predictions:
+    clips = open_clips(run, reader, indices)
     if not len(clips):
         return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))
-    return predict_clips(run.method.to(choose_device(device)), clips, batch_size=train.batch_size)
+    batch_size = TrainConfig(**run.settings["train"]).batch_size
+    return predict_clips(
+        run.method.to(choose_device(device)), change(clips) if change else clips, batch_size=batch_size
+    )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
+from mmfeat import open_csv
 from mmfeat.errors import InputError
+
+_COLUMNS = ["clip_id", "prediction", "label"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,8 +42,26 @@ class Predictions:
             message = f"{path}: expected a place to write predictions, got {error.strerror!r}; choose another name"
             raise InputError(message) from error
 
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return what ``save`` wrote.
+
+        Raises:
+            InputError: the file cannot be read, or is none that ``save`` wrote.
+        """
+        with open_csv(path, "file of predictions") as handle:
+            table = csv.DictReader(handle)
+            if list(table.fieldnames or ()) != _COLUMNS:
+                raise InputError(f"{path}: expected the columns {', '.join(_COLUMNS)}, got {table.fieldnames}")
+            rows = list(table)
+        return cls(
+            clip_ids=tuple(row["clip_id"] for row in rows),
+            values=np.array([float(row["prediction"]) for row in rows]),
+            labels=np.array([float(row["label"] or "nan") for row in rows]),
+        )
+
     def _write(self, handle: TextIO) -> None:
         writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["clip_id", "prediction", "label"])
+        writer.writerow(_COLUMNS)
         for clip_id, value, label in zip(self.clip_ids, self.values, self.labels, strict=True):
             writer.writerow([clip_id, repr(float(value)), "" if np.isnan(label) else repr(float(label))])

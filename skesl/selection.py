@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat import DatasetReader, InputError, LabelTable, Split
+from mmfeat import DatasetReader, Float32Array, Float64Array, InputError, LabelTable, Split
 
 Indices = npt.NDArray[np.int64]
 
@@ -58,3 +58,29 @@ def pretraining_clips(reader: DatasetReader, scheme: str) -> Indices:
             "pretraining hides a word of the text"
         )
     return spoken
+
+
+def limit_neutral(indices: Indices, neutral: npt.NDArray[np.bool_], fraction: float, *, seed: int) -> Indices:
+    """Return clips of which at most a fraction is neutral, in their order; which of those stay is drawn.
+
+    Args:
+        indices: the clips.
+        neutral: bool, shape (clip,), True for clips without a sentiment word.
+        fraction: of the clips that are returned, in [0, 1].
+        seed: of the draw.
+    """
+    n_neutral = int(neutral.sum())
+    n_other = indices.size - n_neutral
+    n_kept = n_neutral if fraction >= 1.0 else min(n_neutral, int(fraction / (1.0 - fraction) * n_other + 1e-9))
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(neutral))[:n_kept]
+    kept = ~neutral
+    kept[drawn] = True
+    return indices[kept]
+
+
+def as_written(values: Float32Array) -> Float64Array:
+    """Return labels as the shortest decimals that the file's float32 stand for: 0.1, not 0.10000000149.
+
+    The bins of CH-SIMS end at tenths; with the tail of float32 a label on an edge would fall beyond it.
+    """
+    return values.astype(str).astype(np.float64)

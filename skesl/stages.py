@@ -14,8 +14,9 @@ from skesl.experiment import ExperimentConfig, StageReport, open_experiment
 from skesl.methods import Method
 from skesl.metrics import sentiment_metrics
 from skesl.predict import predict_clips
+from skesl.pretraining import use_mask_states, without_surplus
+from skesl.processes import is_first, start_processes
 from skesl.selection import choose_label, labelled_clips, pretraining_clips
-from skesl.trainer import choose_device
 
 
 def pretrain(
@@ -30,7 +31,7 @@ def pretrain(
 
     Args:
         data: the dataset file; its labels are not read.
-        run: the run folder to make.
+        run: the run folder to make, or one in which the same training did not end: then it goes on.
         config: what is trained, on what, how.
         overwrite: replace an existing run.
         track: shows progress.
@@ -38,13 +39,17 @@ def pretrain(
     Raises:
         InputError: no clip with text to learn from, or a file cannot be read.
         MethodError: the method cannot be pretrained.
+        ConfigError: a setting of the method is wrong, or does not go with ``config.mask_states``.
         OutputExistsError: the run exists and ``overwrite`` is false.
     """
     with DatasetReader(data) as reader:
         indices = pretraining_clips(reader, config.scheme)
         experiment = open_experiment(reader, run, "pretrain", config, indices, overwrite=overwrite)
+        indices, notes = without_surplus(experiment, indices)
+        if config.mask_states is not None:
+            use_mask_states(experiment, indices, config.mask_states)
         clips = experiment.clips(indices, np.zeros(reader.n_clip, dtype=np.float32))
-        return experiment.fit(clips, validate=None, track=track)
+        return experiment.fit(clips, validate=None, track=track, notes=notes)
 
 
 def finetune(
@@ -59,7 +64,8 @@ def finetune(
 
     Args:
         data: the dataset file.
-        run: the run folder to make; it also gets the predictions of the validation part.
+        run: the run folder to make, or one in which the same training did not end; it also gets the predictions of the
+            validation part.
         config: what is trained, on what, how.
         overwrite: replace an existing run.
         track: shows progress.
@@ -82,8 +88,11 @@ def finetune(
             predictions = predict_clips(method, valid, batch_size=config.train.batch_size)
             return sentiment_metrics(label.values[valid_clips], predictions.values)
 
-        report = experiment.fit(experiment.clips(train_clips, label.values), validate=validate, track=track)
-        best_method = load_run(run).method.to(choose_device(config.train.device))
-        best = predict_clips(best_method, valid, batch_size=config.train.batch_size)
-        best.save(experiment.folder.predictions)
-    return report
+        def keep_predictions() -> None:
+            best_method = load_run(run).method.to(start_processes(config.train).device)
+            best = predict_clips(best_method, valid, batch_size=config.train.batch_size)
+            if is_first():
+                best.save(experiment.folder.predictions)
+
+        clips = experiment.clips(train_clips, label.values)
+        return experiment.fit(clips, validate=validate, track=track, conclude=keep_predictions)

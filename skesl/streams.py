@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mmfeat import DatasetReader
@@ -26,20 +26,31 @@ def check_streams(settings: Mapping[str, Any], reader: DatasetReader) -> None:
             known = ", ".join(reader.stream_names) or "none"
             raise CheckpointError(f"{reader.path}: the run needs the stream {name!r}, the file has {known}")
         info = reader.info(name)
-        trained, given = _flat(stream["config"]), _flat(dict(info.config))
-        differing = sorted(key for key in trained.keys() | given.keys() if trained.get(key) != given.get(key))
-        if differing or list(info.feature_names) != stream["feature_names"]:
-            details = "; ".join(f"{key} {given.get(key)!r} instead of {trained.get(key)!r}" for key in differing)
+        differences = setting_differences(stream["config"], dict(info.config), ignored=(_TIME_BASE,))
+        if differences or list(info.feature_names) != stream["feature_names"]:
             raise CheckpointError(
                 f"{reader.path}: stream {name!r} was made with other settings than the run's: "
-                f"{details or 'other columns'}; build the file again with the run's settings"
+                f"{'; '.join(differences) or 'other columns'}; build the file again with the run's settings"
             )
+
+
+def setting_differences(
+    before: Mapping[str, Any], given: Mapping[str, Any], *, ignored: Collection[str] = ()
+) -> list[str]:
+    """Return how nested settings differ from earlier ones, ``section.key NEW instead of OLD`` each.
+
+    Example:
+        >>> setting_differences({"mfcc": {"n_mfcc": 20}}, {"mfcc": {"n_mfcc": 13}})
+        ['mfcc.n_mfcc 13 instead of 20']
+    """
+    old, new = _flat(before), _flat(given)
+    names = sorted(name for name in old.keys() | new.keys() if name not in ignored and old.get(name) != new.get(name))
+    return [f"{name} {new.get(name)!r} instead of {old.get(name)!r}" for name in names]
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested settings as ``section.key`` pairs."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        if key != _TIME_BASE:
-            flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat

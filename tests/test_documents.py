@@ -17,6 +17,7 @@ import pytest
 
 from mmfeat import AUDIO_PRESETS, CORPORA, DatasetReader, Split, config_to_dict
 from mmfeat.vision import GROUPS
+from skesl import find_method
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "schemas").glob("*.md"))]
@@ -142,6 +143,18 @@ def test_the_table_of_presets_is_that_of_the_code():
             key = title.split("`")[1]
             shown[name][key] = cell.split(", ") if key == "features" else json.loads(cell)
     assert shown == {name: flat(config_to_dict(config)) for name, config in AUDIO_PRESETS.items()}
+
+
+def test_the_table_of_skesl_presets_is_that_of_the_code():
+    presets = find_method("skesl").presets
+    text = (ROOT / "schemas" / "skesl.md").read_text(encoding="utf-8").partition("## Which word")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:3] == "| `"]
+    shown = {name: {} for name in presets}
+    for title, *cells, _ in rows:
+        for name, cell in zip(presets, cells, strict=True):
+            shown[name][title.strip("`")] = cell.split(", ") if ", " in cell else json.loads(cell)
+    assert shown == {name: flat(config_to_dict(preset.config)) for name, preset in presets.items()}
+    assert text.count("| what and where |") == 1
 
 
 def flat(config, prefix=""):

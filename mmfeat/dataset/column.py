@@ -56,18 +56,17 @@ class Column:
             self._fill(rows, runs, firsts)
         return rows
 
-    def read_each(self, runs: Sequence[tuple[int, int]], n_row: int) -> Array:
-        """Return each run in a table of its own, shape (run, ``n_row``, …), with zeros behind its end.
+    def read_each(self, runs: Sequence[tuple[int, int]], tables: Array) -> None:
+        """Fill each table of ``tables``, shape (run, row, …), with one run, and with zeros behind its end.
 
         Raises:
             SchemaError: the file ends before them.
         """
-        tables = np.empty((len(runs), n_row, *self.row_shape), dtype=self.dtype)
+        n_row = tables.shape[1]
         n_done = self._fill_compiled(tables, runs, range(0, len(runs) * n_row, n_row), n_row)
         for table, (start, stop) in zip(tables[n_done:], runs[n_done:], strict=True):
             self.read_into(table[: stop - start], start)
             table[stop - start :] = 0
-        return tables
 
     def read_into(self, rows: Array, start: int) -> None:
         """Fill ``rows`` with the rows from ``start`` on.
@@ -76,7 +75,7 @@ class Column:
             SchemaError: the file ends before them.
         """
         runs = [(start, start + len(rows))]
-        if not self._is_plain:
+        if not self._is_plain or rows.dtype != self.dtype:
             self._fill_by_hdf5(rows, runs)
         elif rows.size:
             self._fill(rows, runs, [0])
@@ -98,7 +97,7 @@ class Column:
         self, rows: Array, runs: Sequence[tuple[int, int]], firsts: Sequence[int], n_row: int = 0
     ) -> int:
         """Return how many runs were read; of the next one the plain way says what is wrong, or reads it."""
-        if not self._is_plain or len(runs) < _WORTH_A_KERNEL:
+        if not self._is_plain or rows.dtype != self.dtype or len(runs) < _WORTH_A_KERNEL:
             return 0
         from mmfeat.dataset.read_runs import CAN_READ, read_runs  # numba takes longer to load than one clip to read
 

@@ -75,12 +75,11 @@ class DecimalValues:
             filled += stop - start
         return rows
 
-    def read_each(self, runs: Sequence[tuple[int, int]], n_row: int) -> Array:
-        """Return each run in a table of its own, shape (run, ``n_row``, feature), with zeros behind its end."""
-        tables = np.zeros((len(runs), n_row, *self.row_shape), dtype=np.float32)
+    def read_each(self, runs: Sequence[tuple[int, int]], tables: Array) -> None:
+        """Fill each table of ``tables``, shape (run, row, feature), with one run, and with zeros behind its end."""
         for table, (start, stop) in zip(tables, runs, strict=True):
             self.read_into(table[: stop - start], start)
-        return tables
+            table[stop - start :] = 0
 
     def read_into(self, rows: Array, start: int) -> None:
         """Fill ``rows`` with the rows from ``start`` on."""

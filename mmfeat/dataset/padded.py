@@ -5,7 +5,8 @@ The rows are read straight into their places in the batch; nothing is copied on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy.typing as npt
 
 from mmfeat.dataset.column import AnyColumn
 from mmfeat.types import BoolArray, Float32Array
+
+Memory = Callable[[tuple[int, ...]], Float32Array]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,29 +33,44 @@ class PaddedBatch:
     lengths: npt.NDArray[np.int64]
 
 
-def read_padded(columns: Mapping[str, AnyColumn], clips: Sequence[tuple[int, int]]) -> PaddedBatch:
-    """Return frames ``start`` to ``stop`` of each clip; a batch without frames is one frame long."""
+def read_padded(
+    columns: Mapping[str, AnyColumn],
+    clips: Sequence[tuple[int, int]],
+    *,
+    drop_invalid: bool = False,
+    max_frames: int | None = None,
+    memory: Memory | None = None,
+) -> PaddedBatch:
+    """Return frames ``start`` to ``stop`` of each clip; what ``DatasetReader.read_padded`` does."""
+    if max_frames is not None and not drop_invalid:
+        clips = [(start, min(stop, start + max_frames)) for start, stop in clips]
     lengths = np.array([stop - start for start, stop in clips], dtype=np.int64)
-    n_frame = int(lengths.max(initial=1))
-    return PaddedBatch(
-        values=columns["values"].read_each(clips, n_frame),
-        mask=columns["valid"].read_each(clips, n_frame),
-        lengths=lengths,
-    )
+    shape = len(clips), int(lengths.max(initial=1))
+    stored = columns["values"]
+    values = (memory or _new_memory)((*shape, *stored.row_shape))
+    mask = np.empty(shape, dtype=columns["valid"].dtype)
+    stored.read_each(clips, values)
+    columns["valid"].read_each(clips, mask)
+    batch = PaddedBatch(values=values, mask=mask, lengths=lengths)
+    return _without_invalid(batch, max_frames) if drop_invalid else batch
 
 
-def without_invalid(batch: PaddedBatch) -> PaddedBatch:
-    """Return a batch in which the valid frames of each clip follow one another; ``batch`` is used up."""
+def _new_memory(shape: tuple[int, ...]) -> Float32Array:
+    return np.empty(shape, dtype=np.float32)
+
+
+def _without_invalid(batch: PaddedBatch, max_frames: int | None) -> PaddedBatch:
+    """Return a batch in which the valid frames of each clip follow one another, in the memory of ``batch``."""
     values, mask, lengths = batch.values, batch.mask, np.count_nonzero(batch.mask, axis=1)
+    if max_frames is not None:
+        lengths = lengths.clip(max=max_frames)
     if np.array_equal(lengths, batch.lengths):
         return batch
-    n_frame = int(lengths.max(initial=1))
-    for row in np.flatnonzero(lengths < batch.lengths):
-        valid = values[row][mask[row]]
-        values[row, : len(valid)] = valid
-        values[row, len(valid) :] = 0
-    return PaddedBatch(
-        values=np.ascontiguousarray(values[:, :n_frame]),
-        mask=np.arange(n_frame) < lengths[:, None],
-        lengths=lengths,
-    )
+    shape = len(lengths), int(lengths.max(initial=1)), *values.shape[2:]
+    packed = values.reshape(-1)[: math.prod(shape)].reshape(shape)
+    # A clip moves to the front, if at all, where those before it lay, so that none is overwritten before its turn.
+    for row in np.flatnonzero(lengths < batch.lengths) if shape == values.shape else range(len(lengths)):
+        kept = values[row][mask[row]][: lengths[row]]
+        packed[row, : len(kept)] = kept
+        packed[row, len(kept) :] = 0
+    return PaddedBatch(values=packed, mask=np.arange(shape[1]) < lengths[:, None], lengths=lengths)

@@ -16,7 +16,7 @@ from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.dataset_tables import DatasetTables
 from mmfeat.dataset.logical import compression_of
 from mmfeat.dataset.open_stream import FrameBatch, OpenStream
-from mmfeat.dataset.padded import PaddedBatch, read_padded, without_invalid
+from mmfeat.dataset.padded import Memory, PaddedBatch, read_padded
 from mmfeat.errors import InputError
 from mmfeat.images import EncodedFrames
 from mmfeat.types import FrameFeatures, StreamInfo, StreamStatus
@@ -135,7 +135,13 @@ class DatasetReader(DatasetTables):
         return replace(batch, times_s=batch.times_s - np.repeat(starts_s, np.diff(batch.offsets)))
 
     def read_padded(
-        self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64], *, drop_invalid: bool = False
+        self,
+        stream: str,
+        indices: Sequence[int] | npt.NDArray[np.int64],
+        *,
+        drop_invalid: bool = False,
+        max_frames: int | None = None,
+        memory: Memory | None = None,
     ) -> PaddedBatch:
         """Return the features of several clips as one array, with zeros behind the end of each.
 
@@ -145,6 +151,9 @@ class DatasetReader(DatasetTables):
             stream: name of a stream of features.
             indices: clips, in any order; twice is twice.
             drop_invalid: leave frames that are not valid out; else they stay and the mask is False there.
+            max_frames: of the frames that are left, keep the first ones of each clip; None: all.
+            memory: called with a shape, returns the contiguous float32 array in which the values are put, whatever
+                stands in it; where invalid frames are left out they end up at its front. None: new memory.
 
         Raises:
             InputError: the file has no such stream or clip, the stream holds encoded images, or the file is damaged.
@@ -161,8 +170,7 @@ class DatasetReader(DatasetTables):
         self._check_kind(stream, opened, images=False)
         runs = self._runs_of(stream, opened, indices)
         with refusing_damage(self.path):
-            batch = read_padded(opened.columns, runs)
-        return without_invalid(batch) if drop_invalid else batch
+            return read_padded(opened.columns, runs, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
 
     def read_aligned(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
         """Return the mean of a stream's frames inside each word of several clips; see ``word_means``.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from mmfeat import config_from_mapping, config_to_dict, merge_mappings
+from mmfeat.errors import ConfigError
 from mmfeat.plugins import METHODS, discover, load
 from skesl.errors import MethodError
-from skesl.methods.base import Method
+from skesl.methods.base import Method, Preset
 from skesl.methods.skesl import Skesl
 from skesl.methods.text_only import TextOnly
 
 BUILT_IN: dict[str, type[Method]] = {method.name: method for method in (Skesl, TextOnly)}
 
-__all__ = ["BUILT_IN", "Method", "find_method", "method_names"]
+__all__ = ["BUILT_IN", "Method", "Preset", "find_method", "find_preset", "method_config", "method_names"]
 
 
 def method_names() -> tuple[str, ...]:
@@ -34,3 +39,42 @@ def find_method(name: str) -> type[Method]:
     if not (isinstance(method, type) and issubclass(method, Method)):
         raise MethodError(f"method {name!r}: {plugins[name].value} is not a subclass of skesl.Method")
     return method
+
+
+def find_preset(method: str, name: str) -> Preset:
+    """Return settings of a method by their name.
+
+    Raises:
+        MethodError: no method has this name.
+        ConfigError: it has no such preset; the message names those it has.
+    """
+    presets = find_method(method).presets
+    if name not in presets:
+        known = ", ".join(presets) or "none"
+        raise ConfigError(f"method {method!r} has no preset {name!r}; known: {known}")
+    return presets[name]
+
+
+def method_config(
+    method: str,
+    *,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    inherited: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return the settings of a method; what comes later wins.
+
+    Args:
+        method: its name.
+        inherited: settings of the run that is started from.
+        preset: settings by name, in place of ``inherited``.
+        settings: single ones.
+
+    Raises:
+        MethodError: no method has this name.
+        ConfigError: it has no such preset, or a setting is wrong; all faults at once.
+    """
+    base = config_to_dict(find_preset(method, preset).config) if preset is not None else inherited or {}
+    return config_from_mapping(
+        find_method(method).config_type, merge_mappings(base, settings or {}), where=f"settings of {method}"
+    )

@@ -1,11 +1,16 @@
 """What a method is: a module with a loss for each of its stages and a prediction.
 
 The trainer knows no method by name; whatever a method needs beyond this contract is its own business.
+
+What a method remembers from step to step (running means, queues, banks of labels) it keeps as tensors in its
+``state_dict``, that is as parameters or persistent buffers, whose shapes are those of a new method. Checkpoints hold
+nothing else of a method: a training that goes on would begin with any other memory empty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
@@ -13,7 +18,18 @@ from torch import Tensor, nn
 from skesl.config import Stage, TrainConfig
 from skesl.data import Batch
 from skesl.errors import MethodError
+from skesl.inputs import InputConfig
+from skesl.mask_states import MaskStates
+from skesl.masking import MaskingConfig
 from skesl.normalise import FeatureNormaliser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Settings that go together: the method's, and what they ask of the training of each stage."""
+
+    config: Any
+    train: Mapping[Stage, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Method(nn.Module):
@@ -31,6 +47,7 @@ class Method(nn.Module):
         stages: the stages it declares.
         stream_names: the streams it can use.
         transferred: names of the submodules that pretraining hands on to fine-tuning.
+        presets: settings by name, of which the first is the default.
     """
 
     name: ClassVar[str]
@@ -38,6 +55,7 @@ class Method(nn.Module):
     stages: ClassVar[tuple[Stage, ...]]
     stream_names: ClassVar[tuple[str, ...]]
     transferred: ClassVar[tuple[str, ...]] = ()
+    presets: ClassVar[Mapping[str, Preset]] = {}
 
     def __init__(
         self,
@@ -52,8 +70,25 @@ class Method(nn.Module):
         self.text_encoder = text_encoder
         self.text_width = text_width
         self.normalisers = nn.ModuleDict(dict(normalisers))
+        self.stage: Stage | None = None
+        self.mask_states: MaskStates | None = None
         self._frozen: tuple[nn.Module, ...] = ()
         self._freeze_pooler()
+
+    @classmethod
+    def used_streams(cls, config: Any) -> tuple[str, ...]:
+        """Return the streams that the method uses with these settings."""
+        return cls.stream_names
+
+    @property
+    def inputs(self) -> InputConfig:
+        """How much of a clip the method reads; everything by default."""
+        return InputConfig()
+
+    @property
+    def masking(self) -> MaskingConfig:
+        """Which words are hidden from the method in pretraining."""
+        return MaskingConfig()
 
     def pretrain_loss(self, batch: Batch) -> Tensor:
         """Return the mean loss of a pretraining batch, a scalar."""
@@ -67,6 +102,14 @@ class Method(nn.Module):
         """Return the prediction for each clip, shape (clip,)."""
         raise MethodError(f"method {self.name!r} predicts nothing")
 
+    def use_mask_states(self, states: MaskStates) -> None:
+        """Take the frozen text encoder's states of the hidden words as they were computed before.
+
+        Raises:
+            MethodError: the method does not read them.
+        """
+        raise MethodError(f"method {self.name!r} does not pretrain with stored states of hidden words; leave them out")
+
     def start_stage(self, stage: Stage) -> None:
         """Prepare for a stage: everything is trained but what the method freezes.
 
@@ -75,6 +118,7 @@ class Method(nn.Module):
         """
         if stage not in self.stages:
             raise MethodError(f"method {self.name!r} has no stage {stage!r}; its stages: {', '.join(self.stages)}")
+        self.stage = stage
         self.requires_grad_(requires_grad=True)
         self._frozen = self.frozen_modules(stage)
         for module in self._frozen:
@@ -99,25 +143,33 @@ class Method(nn.Module):
             module.eval()
         return self
 
+    def learning_rates(self, config: TrainConfig) -> Mapping[str, float]:
+        """Return the submodules that do not learn at ``config.learning_rate``, and at which rate they do."""
+        return {"text_encoder": config.text_encoder_learning_rate}
+
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
-        """Return the trained parameters in groups: the text encoder with its own learning rate, and the rest."""
-        of_text = {id(parameter) for parameter in self.text_encoder.parameters()}
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        groups = [
-            {
-                "params": [parameter for parameter in trained if id(parameter) in of_text],
-                "lr": config.text_encoder_learning_rate,
-            },
-            {
-                "params": [parameter for parameter in trained if id(parameter) not in of_text],
-                "lr": config.learning_rate,
-            },
-        ]
-        return [group for group in groups if group["params"]]
+        """Return the trained parameters in groups: those with a learning rate of their own, and the rest."""
+        rates = self.learning_rates(config)
+        groups: dict[str, dict[str, Any]] = {
+            name: {"name": name, "params": [], "lr": rate} for name, rate in rates.items()
+        }
+        groups["rest"] = {"name": "rest", "params": [], "lr": config.learning_rate}
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad:
+                module = name.partition(".")[0]
+                groups[module if module in rates else "rest"]["params"].append(parameter)
+        return [group for group in groups.values() if group["params"]]
 
     def read_text(self, batch: Batch) -> Tensor:
         """Return the text encoder's states, shape (clip, token, text_width)."""
-        output = self.text_encoder(input_ids=batch.input_ids, attention_mask=batch.text_mask)
+        return self.encode_text(batch.input_ids, batch.text_mask)
+
+    def encode_text(self, input_ids: Tensor, mask: Tensor) -> Tensor:
+        """Return the text encoder's states, shape (clip, token, text_width), of ids and what is real of them."""
+        # In a batch the padding is 0; RoBERTa counts positions by its own id of padding.
+        padding = getattr(getattr(self.text_encoder, "config", None), "pad_token_id", None) or 0
+        ids = input_ids.masked_fill(~mask, padding)
+        output = self.text_encoder(input_ids=ids, attention_mask=mask)
         return output.last_hidden_state  # type: ignore[no-any-return]
 
     def _freeze_pooler(self) -> None:

@@ -52,7 +52,10 @@ COMMANDS = [
             "validate",
         )
     ),
-    *(("skesl", skesl, name) for name in ("evaluate", "finetune", "predict", "pretrain")),
+    *(
+        ("skesl", skesl, name)
+        for name in ("compare", "estimate", "evaluate", "finetune", "predict", "presets", "pretrain", "report")
+    ),
 ]
 HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2")
 

@@ -5,15 +5,13 @@ import subprocess
 import sys
 
 import pytest
-import torch
 from click.testing import CliRunner
 
-from mmfeat.testing import write_example_dataset
 from mmfeat_cli.skesl import skesl
-from skesl.testing import write_tiny_text_encoder
 
 SMALL = ["--set", "method.n_inner=8", "--set", "method.n_layers=2"]
 TRAINING = ["--epochs", "1", "--batch-size", "4", "--lr", "1e-3", "--device", "cpu", "--seed", "3"]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def run_command(*arguments):
@@ -29,25 +27,6 @@ def only_line(stderr):
     """Return the only error line; everything else on stderr would be a traceback or noise."""
     (line,) = stderr.splitlines()
     return line
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_example_dataset(tmp_path_factory.mktemp("data") / "example.h5")
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return write_tiny_text_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")
@@ -88,23 +67,6 @@ def test_options_reach_the_settings_of_the_run(line):
     assert settings["from_run"] == str(line[0] / "pretrained")
 
 
-def test_single_settings_win_over_the_file(data, encoder, tmp_path):
-    file = tmp_path / "settings.toml"
-    file.write_text("[train]\nn_epochs = 1\npatience = 7\nseed = 1\n[method]\nn_inner = 4\nn_layers = 1\n")
-
-    result = run_command(
-        "pretrain",
-        data,
-        *("--run", tmp_path / "run", "--text-encoder", encoder, "--device", "cpu", "--config", file),
-        *("--seed", "2", "--set", "method.n_inner=8"),
-    )
-
-    assert result.exit_code == 0, result.output
-    settings = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert (settings["train"]["patience"], settings["train"]["seed"]) == (7, 2)
-    assert (settings["method_config"]["n_layers"], settings["method_config"]["n_inner"]) == (1, 8)
-
-
 def test_evaluate_prints_a_table_or_json(tuned, data):
     table = run_command("evaluate", tuned, data, "--device", "cpu")
     document = run_command("evaluate", tuned, data, "--device", "cpu", "--json")
@@ -121,6 +83,116 @@ def test_evaluate_takes_another_part(tuned, data):
 
     values = json.loads(result.stdout)
     assert (values["part"], values["n_clip"]) == ("train", 6)
+
+
+def test_evaluate_prints_latex_and_csv(tuned, data):
+    arguments = ["evaluate", tuned, data, "--device", "cpu", "--resamples", "100", "--split", "train"]
+    latex, table = (run_command(*arguments, shape) for shape in ("--latex", "--csv"))
+
+    assert latex.stdout.startswith(
+        "\\begin{tabular}{lrrrr}\n\\toprule\nmetric & skesl & 95 \\% interval & median & majority"
+    )
+    rows = {row["metric"]: row for row in csv.DictReader(table.stdout.splitlines())}
+    values = json.loads(run_command(*arguments, "--json").stdout)
+    assert float(rows["mae"]["skesl"]) == values["metrics"]["mae"]
+    assert float(rows["mae"]["95 % interval_low"]) == values["intervals"]["mae"][0]
+    assert table.stderr.splitlines() == [
+        "warning: 6 recordings are few: the intervals are narrower than they should be",
+        "warning: these are clips of the train part; the numbers say nothing of new ones",
+    ]
+
+
+def test_evaluate_takes_controls_and_gaps_in_lists(tuned, data):
+    options = ["--ablate", "--missing", "0,.25,…,1", "--text-only", tuned, "--resamples", "100", "--json"]
+    values = json.loads(run_command("evaluate", tuned, data, "--device", "cpu", *options).stdout)
+
+    assert list(values["robustness"]["frames"]) == ["0", "0.25", "0.5", "0.75", "1"]
+    assert {"text_only", "without_audio", "shuffled_text"} <= set(values["rows"])
+
+
+@pytest.fixture
+def theirs(data, tmp_path):
+    """Predictions of another program for the test part."""
+    path = tmp_path / "theirs.csv"
+    path.write_text("clip_id,prediction\nclip_03,1.5\nclip_07,-0.5\nclip_11,0.25\n")
+    return path
+
+
+def test_evaluate_takes_predictions_of_another_program(theirs, data):
+    result = run_command("evaluate", "--predictions", theirs, data, "--label", "sentiment", "--split", "test", "--json")
+
+    assert result.exit_code == 0, result.output
+    values = json.loads(result.stdout)
+    assert (values["n_clip"], values["sources"]) == (3, [str(theirs)])
+    assert set(values["intervals"]) == set(values["metrics"])
+
+
+def test_faults_in_predictions_are_listed(theirs, data):
+    theirs.write_text(theirs.read_text().replace("clip_07,-0.5", "clip_7,-0.5"))
+    result = run_command("evaluate", "--predictions", theirs, data)
+
+    assert result.exit_code == 3
+    assert result.stderr.splitlines() == [
+        f"error: {theirs}: 2 fault(s) in the predictions; correct each:",
+        f"  row 3: clip 'clip_7' is not in {data}",
+        "  no row for clip 'clip_07' of the test part",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "expected RUNS or --predictions, one of the two"),
+        (("--predictions", "x.csv", "--ablate"), "--ablate and --missing predict anew"),
+        (("--predictions", "x.csv", "--missing", ".5"), "--ablate and --missing predict anew"),
+        (("run",), "--label goes with --predictions"),
+        (("run", "--missing", "0,2"), "--missing: expected shares from 0 to 1"),
+        (("run", "--missing", "0,…,1"), "--missing: expected shares from 0 to 1"),
+    ],
+)
+def test_options_of_evaluate_that_do_not_go_together_are_refused(data, arguments, message):
+    label = ["--label", "sentiment"] if arguments == ("run",) else []
+    result = run_command("evaluate", *arguments, data, *label)
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_compare_ends_with_a_plain_sentence(tuned, theirs, data):
+    result = run_command("compare", theirs, tuned, data, "--device", "cpu", "--resamples", "100", "--metric", "mae")
+    document = run_command("compare", theirs, tuned, data, "--device", "cpu", "--resamples", "100", "--json")
+
+    assert result.exit_code == document.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].startswith("no difference can be shown: 3 recording(s) are too few")
+    values = json.loads(document.stdout)
+    assert (values["metric"], values["exceeds_noise"]) == ("acc2_non0", False)
+    assert set(values["differences"]["mae"]) == {
+        "first", "second", "difference", "interval", "p", "exceeds_noise",
+    }  # fmt: skip
+
+
+def test_report_writes_a_page_and_says_where(tuned, data, tmp_path):
+    page = tmp_path / "pages" / "report.html"
+    result = run_command("report", tuned, data, "--out", page, "--device", "cpu", "--no-ablate")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{page}\n"
+    assert 'id="clip"' in page.read_text()
+    alone = run_command("report", tuned, "--out", page, "--overwrite")
+    assert alone.exit_code == 0
+    assert 'id="clip"' not in page.read_text()
+    assert "expected RUNS before DATA, got none" in run_command("report", data).stderr
+
+
+def test_report_without_matplotlib_names_its_extra(tuned):
+    code = WITHOUT_TORCH.replace("'torch'", "'matplotlib'").replace('"torch"', '"matplotlib"')
+    result = run_process(code.format(argv=["skesl", "report", str(tuned), "--out", str(tuned / "report.html")]))
+
+    assert result.returncode == 4
+    assert only_line(result.stderr) == (
+        "error: a report with figures needs the package 'matplotlib', which is not installed; "
+        "pip install 'mmfeat[report]'"
+    )
 
 
 def test_predict_writes_all_clips_into_the_run(tuned, data):
@@ -228,9 +300,19 @@ def test_a_wrong_command_line_is_a_usage_error_with_code_2(arguments):
     assert result.stderr.startswith("Usage: ")
 
 
-WITHOUT_TORCH = (
-    "import sys; sys.modules['torch'] = None; sys.argv = {argv!r}; from mmfeat_cli.skesl import main; main()"
-)
+WITHOUT_TORCH = """
+import sys
+
+class NoTorch:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name=name)
+
+sys.meta_path.insert(0, NoTorch)
+sys.argv = {argv!r}
+from mmfeat_cli.skesl import main
+main()
+"""
 
 
 @pytest.mark.parametrize(
@@ -239,6 +321,7 @@ WITHOUT_TORCH = (
         ["pretrain", "data.h5", "--run", "run"],
         ["finetune", "data.h5", "--run", "run"],
         ["evaluate", "run", "data.h5"],
+        ["compare", ".", ".", "data.h5"],
         ["predict", "run", "data.h5"],
     ],
     ids=lambda arguments: arguments[0],
@@ -254,7 +337,14 @@ def test_without_torch_a_command_names_the_extra_in_one_line_with_code_4(argumen
     )
 
 
-@pytest.mark.parametrize("command", [[], ["pretrain"], ["finetune"], ["evaluate"], ["predict"]])
+def test_predictions_of_another_program_need_no_torch(theirs, data):
+    result = run_process(WITHOUT_TORCH.format(argv=["skesl", "evaluate", "--predictions", str(theirs), str(data)]))
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("predictions on example, test part, 3 clips")
+
+
+@pytest.mark.parametrize("command", [[], ["pretrain"], ["finetune"], ["evaluate"], ["compare"], ["predict"]])
 def test_help_needs_no_torch(command):
     result = run_process(WITHOUT_TORCH.format(argv=["skesl", *command, "--help"]))
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmfeat import BuildReport, Split, build_dataset, read_manifest, resolve_build_config
-from skesl import ExperimentConfig, TrainConfig, finetune, predict_run, pretrain
-from skesl.metrics import pearson_r
+from skesl import ExperimentConfig, TrainConfig, finetune, predict_run, pretrain, sentiment_metrics
 
 ACTORS = (1, 2, 3, 4, 5)
 TRAIN = TrainConfig(
@@ -113,7 +112,7 @@ def _held_out_r(ravdess: Path, run: Path, actor: int, *, from_run: Path | None) 
     finetune(ravdess, run, config)
     predictions = predict_run(run, ravdess, part=Split.TEST, device="cpu")
     # A predictor that says one number for everybody is worth r = 0.
-    return float(np.nan_to_num(pearson_r(predictions.labels, predictions.values)))
+    return float(np.nan_to_num(sentiment_metrics(predictions.labels, predictions.values)["corr"]))
 
 
 def pretrain_on(grid: Path, run: Path) -> None:

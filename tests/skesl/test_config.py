@@ -22,7 +22,7 @@ def test_overrides_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.epochs=3", r"unknown key 'epochs'; known: n_epochs, batch_size, learning_rate"),
+        ("train.epochs=3", r"unknown key 'epochs'; known: n_epochs, batch_size, n_accumulated"),
         ("train.n_epochs=0", "n_epochs must be at least 1, got 0"),
         ("train.batch_size=0", "batch_size must be at least 1, got 0"),
         ("train.learning_rate=-1e-4", "learning_rate must not be negative, got -0.0001"),

@@ -108,3 +108,40 @@ def test_changing_the_loaded_lexicon_does_not_change_the_next():
     load_lexicon().clear()
 
     assert len(load_lexicon()) == 7506
+
+
+CHINESE = {"好": 1.5, "好看": 2.5, "不好": -1.5, "失望": -2.5, "great": 3.1, ":)": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("这部电影很好看", ["好看"]),
+        ("这部电影不好\uff0c让人失望。", ["不好", "失望"]),
+        ("好好看", ["好", "好看"]),
+        ("很 好 看", ["好"]),
+        ("演员great\uff0c剧情失望:)", ["great", "失望", ":)"]),
+        ("\uff0c\uff08great\uff09\uff01", ["great"]),
+        ("这部电影", []),
+    ],
+)
+def test_in_a_script_without_spaces_the_longest_entry_is_taken_at_each_character(text, expected):
+    assert words_in(text, CHINESE) == expected
+
+
+def test_kana_and_rare_characters_are_read_without_spaces_too():
+    assert words_in("とても楽しい", {"楽しい": 2.0}) == ["楽しい"]
+    assert words_in("\U00020000\U00020001好", {"\U00020001好": 1.0}) == ["\U00020001好"]
+
+
+def test_a_found_word_knows_its_entry():
+    assert [word.entry for word in find_sentiment_words("GREAT but Fed  up", VADER)] == ["great", "fed up"]
+
+
+@pytest.mark.parametrize("score", ["4.5", "-5", "nan", "inf"])
+def test_a_score_beyond_the_scale_is_refused(tmp_path, score):
+    file = tmp_path / "own.txt"
+    file.write_text(f"fine\t{score}\n")
+
+    with pytest.raises(InputError, match=r"own\.txt, line 1: expected a score in \[-4, 4\] for 'fine', got"):
+        load_lexicon(file)

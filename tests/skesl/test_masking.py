@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from mmfeat import ConfigError
+from skesl.inputs import InputConfig
 from skesl.lexicon import SentimentWord, find_sentiment_words, load_lexicon
-from skesl.masking import SpecialTokens, mask_sentiment_word, plain_ids
+from skesl.masking import MaskingConfig, SpecialTokens, TextMasker, mask_sentiment_word, plain_ids
 from skesl.testing import tiny_text_encoder
 from skesl.text import TokenisedText, tokenise
 
@@ -169,3 +171,125 @@ def test_unmasked_text_is_cut_at_the_right():
 
     assert plain_ids(text, SPECIAL, max_tokens=64) == (START, *text.ids, END)
     assert plain_ids(text, SPECIAL, max_tokens=5) == (START, *text.ids[:3], END)
+
+
+def test_all_occurrences_can_be_hidden_and_the_first_is_supervised():
+    (text,) = tokenise(ENCODER, ["a bad film was good bad good GOOD :("])
+    words = find_sentiment_words("a bad film was good bad good GOOD :(", {"good": 2.0, "bad": -1.0, ":(": -1.5})
+
+    result = mask_sentiment_word(text, words, SPECIAL, max_tokens=64, rng=np.random.default_rng(0), hide_all=True)
+
+    assert pieces(result) == ["a", "bad", "film", "was", "_", "bad", "_", "_", ":", "("]
+    assert (result.position, result.target) == (5, 1.5)
+
+
+def test_all_occurrences_of_a_word_of_several_pieces_are_hidden_with_one_mask_each():
+    (text,) = tokenise(ENCODER, ["superb film superb"])
+    words = find_sentiment_words("superb film superb", VADER)
+
+    result = mask_sentiment_word(text, words, SPECIAL, max_tokens=64, rng=np.random.default_rng(0), hide_all=True)
+
+    assert pieces(result) == ["_", "film", "_"]
+
+
+def masker(*, max_tokens=39, lexicon=VADER, inputs=None, **settings):
+    return TextMasker(ENCODER, lexicon, MaskingConfig(**settings), max_tokens=max_tokens, inputs=inputs)
+
+
+def by(masking, text, seed=0):
+    """Return the masked text as tokens without those around it, and the result."""
+    (prepared,) = masking.prepare([text])
+    result = masking.mask(prepared, np.random.default_rng(seed))
+    return ENCODER.tokenizer.convert_ids_to_tokens(list(result.ids))[1:], result
+
+
+RELEASED = {"matching": "word_piece", "hidden_occurrences": "all", "attend_as_unmasked": True}
+
+
+def test_released_masking_hides_a_piece_wherever_it_stands_and_supervises_the_first():
+    tokens, result = by(masker(**RELEASED), "it was good good terrible a terrible film")
+
+    assert tokens[:-1] == ["it", "was", "good", "good", "[MASK]", "a", "[MASK]", "film"]
+    assert (result.position, result.target) == (5, 0.75 * VADER["terrible"])
+
+
+def test_released_masking_takes_the_first_of_equally_strong_pieces():
+    _, result = by(masker(**RELEASED, lexicon={"bad": -2.0, "good": 2.0}), "it was good bad")
+
+    assert (result.position, result.target) == (3, 1.5)
+
+
+def test_released_masking_misses_a_word_that_the_tokenizer_splits_and_whole_words_do_not():
+    _, released = by(masker(**RELEASED), "it was superb")
+    _, whole = by(masker(), "it was superb")
+
+    assert released.target == 0.0
+    assert (whole.target, whole.position) == (0.75 * VADER["superb"], 3)
+
+
+def test_a_piece_behind_a_released_mask_is_cut_again_as_a_word():
+    tokens, _ = by(masker(**RELEASED, lexicon={"s": 2.0}), "sx")
+
+    assert tokens[:-1] == ["[MASK]", "x"]  # and not ##x: the masked pieces went through text
+
+
+@pytest.mark.parametrize("matching", [{}, RELEASED])
+@pytest.mark.parametrize("text", ["", "  ", "(", "a ( film", "fed", "()"])
+def test_empty_texts_and_brackets_do_not_crash(matching, text):
+    _, result = by(masker(**matching), text)
+
+    assert result.ids.count(ENCODER.tokenizer.mask_token_id) == 1
+    assert result.target in (0.0, 0.75 * VADER.get(text, 0.0))
+
+
+FAR = " ".join(["it"] * 45 + ["good"])  # the supervised piece is number 45 of 46
+
+
+def test_the_released_window_moves_a_far_piece_to_position_21_under_the_mask_of_the_whole_text():
+    _, result = by(masker(**RELEASED), FAR)
+
+    assert result.position == 21
+    assert result.ids[21] == ENCODER.tokenizer.mask_token_id
+    assert len(result.ids) == 39  # 23 tokens, and padding that is attended
+
+
+def test_with_its_own_mask_the_released_window_has_as_many_tokens_as_it_reads():
+    _, result = by(masker(**{**RELEASED, "attend_as_unmasked": False}), FAR)
+
+    assert (result.position, len(result.ids)) == (21, 23)
+
+
+def test_our_window_is_full_and_holds_the_mask():
+    tokens, result = by(masker(), FAR)
+
+    assert len(result.ids) == 39
+    assert result.ids[result.position] == ENCODER.tokenizer.mask_token_id
+    assert tokens[:-1] == ["it"] * 36 + ["[MASK]"]
+
+
+def test_a_released_random_piece_stands_among_the_first_37():
+    positions = {by(masker(**RELEASED, lexicon={}), FAR, seed=seed)[1].position for seed in range(300)}
+
+    assert positions == set(range(1, 38))
+
+
+def test_a_whole_word_that_becomes_one_mask_can_leave_attended_padding_as_released():
+    _, result = by(masker(attend_as_unmasked=True), "it was superb")
+
+    assert len(result.ids) == 10  # [CLS] it was s ##u ##p ##e ##r ##b [SEP], before s … ##b became one mask
+    assert result.ids[5:] == (ENCODER.tokenizer.pad_token_id,) * 5
+
+
+def test_without_text_nothing_is_left_but_the_mask_and_its_target():
+    _, result = by(masker(inputs=InputConfig(modalities=("audio",))), "it was good")
+
+    special = ENCODER.tokenizer
+    assert result.ids == (special.cls_token_id, special.mask_token_id, special.sep_token_id)
+    assert (result.position, result.target) == (1, 0.75 * VADER["good"])
+
+
+def test_masking_that_cannot_be_is_refused():
+    with pytest.raises(ConfigError, match=r"max_neutral_fraction must lie in \[0, 1\], got 1\.5"):
+        MaskingConfig(max_neutral_fraction=1.5)
+    with pytest.raises(ConfigError, match='matching "word_piece" hides every occurrence'):
+        MaskingConfig(matching="word_piece")

@@ -195,3 +195,18 @@ def test_saved_predictions_keep_every_digit_and_leave_missing_labels_empty(tmp_p
     assert [float(row["prediction"]) for row in rows] == values.tolist()
     assert [row["label"] for row in rows] == ["1.5", "", "0.1"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["predictions.csv"]
+
+
+def test_saved_predictions_are_loaded_as_they_were(tmp_path):
+    before = Predictions(
+        clip_ids=("a", 'b,"c"', "ü"), values=np.array([1 / 3, -2.0, 1e-17]), labels=np.array([1.5, math.nan, 0.1])
+    )
+    before.save(tmp_path / "predictions.csv")
+    after = Predictions.load(tmp_path / "predictions.csv")
+
+    assert after.clip_ids == before.clip_ids
+    np.testing.assert_array_equal(after.values, before.values)
+    np.testing.assert_array_equal(after.labels, before.labels)
+    (tmp_path / "other.csv").write_text("clip_id,value\n")
+    with pytest.raises(InputError, match="expected the columns clip_id, prediction, label, got"):
+        Predictions.load(tmp_path / "other.csv")

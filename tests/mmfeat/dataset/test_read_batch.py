@@ -211,15 +211,15 @@ def test_a_damaged_chunk_is_one_clear_error(example_copy):
         reader.read("audio", 0)
 
 
-def padded_one_by_one(clips, *, drop_invalid):
+def padded_one_by_one(clips, *, drop_invalid, max_frames=None):
     """Return values, mask and lengths of clips, put together row by row."""
-    kept = [clip["values"][clip["valid"]] if drop_invalid else clip["values"] for clip in clips]
+    kept = [(clip["values"][clip["valid"]] if drop_invalid else clip["values"])[:max_frames] for clip in clips]
     lengths = [len(values) for values in kept]
     values = np.zeros((len(clips), max([1, *lengths]), *clips[0]["values"].shape[1:]), np.float32)
     mask = np.zeros(values.shape[:2], bool)
     for row, (clip, rows) in enumerate(zip(clips, kept, strict=True)):
         values[row, : len(rows)] = rows
-        mask[row, : len(rows)] = True if drop_invalid else clip["valid"]
+        mask[row, : len(rows)] = True if drop_invalid else clip["valid"][:max_frames]
     return values, mask, lengths
 
 
@@ -234,6 +234,32 @@ def test_a_padded_batch_is_its_clips_with_zeros_behind_them(path, clips, stream,
     np.testing.assert_array_equal(batch.mask, mask)
     assert batch.lengths.tolist() == lengths
     assert (batch.values.dtype, batch.mask.dtype, batch.lengths.dtype) == (np.float32, np.bool_, np.int64)
+    assert batch.values.flags.c_contiguous
+
+
+@pytest.mark.parametrize("stream", ["audio", "vision"])
+@pytest.mark.parametrize("drop_invalid", [False, True])
+@pytest.mark.parametrize("max_frames", [1, 12, 1000])
+@pytest.mark.parametrize("indices", [[1], [5, 4, 3], [1, 9], [*range(N_CLIP), 2, 0, 11]])
+def test_a_padded_batch_is_cut_and_put_into_memory_that_is_given(
+    path, clips, stream, drop_invalid, max_frames, indices
+):
+    values, mask, lengths = padded_one_by_one(
+        [clips[stream][index] for index in indices], drop_invalid=drop_invalid, max_frames=max_frames
+    )
+    given = []
+
+    def memory(shape):
+        given.append(np.full(shape, np.nan, np.float32))
+        return given[-1]
+
+    with DatasetReader(path) as reader:
+        batch = reader.read_padded(stream, indices, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
+    np.testing.assert_array_equal(batch.values, values)
+    np.testing.assert_array_equal(batch.mask, mask)
+    assert batch.lengths.tolist() == lengths
+    (own,) = given
+    assert batch.values.__array_interface__["data"] == own.__array_interface__["data"]
     assert batch.values.flags.c_contiguous
 
 

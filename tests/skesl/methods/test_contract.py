@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from skesl import Method, MethodError, find_method, method_names
+from skesl import Method, MethodError, find_method, find_preset, method_names
 from skesl.nn.pooling import masked_mean
 from skesl.testing import check_method, random_batch
 
@@ -13,6 +13,19 @@ from skesl.testing import check_method, random_batch
 @pytest.mark.parametrize("name", method_names())
 def test_every_registered_method_keeps_the_contract(name):
     check_method(find_method(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"), [(name, preset) for name in method_names() for preset in find_method(name).presets]
+)
+def test_every_preset_keeps_the_contract(name, preset):
+    check_method(find_method(name), find_preset(name, preset).config)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_first_preset_is_the_default(name):
+    presets = find_method(name).presets
+    assert next((preset.config for preset in presets.values()), None) in (None, find_method(name).config_type())
 
 
 @pytest.mark.parametrize("name", method_names())

@@ -1,0 +1,313 @@
+"""What a training will cost, before anything is trained: parameters, multiplications, memory, steps.
+
+The method runs on tensors that have a shape and no values; no weights are read and no memory is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import AutoModel
+
+from mmfeat import DatasetReader, InputError, Split
+from mmfeat.errors import ConfigError
+from skesl.config import Stage, TrainConfig
+from skesl.data import Batch
+from skesl.methods import Method, find_method
+from skesl.normalise import FeatureNormaliser
+from skesl.selection import choose_label, labelled_clips, pretraining_clips
+from skesl.text import text_encoder_config
+
+# What SKESL was published with (ACL 2023 Findings, section 4.1; the lengths are the released code's).
+N_FEATURE = {"audio": 33, "vision": 709}
+_BYTES = 4  # float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputShape:
+    """Lengths of one clip."""
+
+    n_tokens: int = 39  # special tokens included
+    n_frames: Mapping[str, int] = field(default_factory=lambda: {"audio": 400, "vision": 55})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataEstimate:
+    """What one dataset means for training.
+
+    Args:
+        file_bytes: size of the file.
+        clips: for each stage, the clips that are trained on.
+        steps_per_epoch: for each stage.
+        bytes_per_epoch: for each stage, what is read of the streams.
+        unusable: for each other stage, why it cannot be trained on these data.
+    """
+
+    file_bytes: int
+    clips: dict[str, int]
+    steps_per_epoch: dict[str, int]
+    bytes_per_epoch: dict[str, int]
+    unusable: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Costs of a method.
+
+    Args:
+        method: its name.
+        text_encoder: its text encoder's name.
+        parameters: of the whole method, the text encoder with its pooler included.
+        trainable_parameters: for each stage.
+        linear_macs: multiplications of the linear maps for one prediction, as the equations have them.
+        memory_bytes: for each stage, of weights, gradients, Adam's state and what is kept of a batch for its gradients;
+            float32, without what the framework takes for itself.
+        batch_size: clips, for ``memory_bytes`` and steps.
+        shape: lengths, for ``linear_macs`` and ``memory_bytes``.
+        data: about the dataset, where one was given.
+    """
+
+    method: str
+    text_encoder: str
+    parameters: int
+    trainable_parameters: dict[str, int]
+    linear_macs: int
+    memory_bytes: dict[str, dict[str, int]]
+    batch_size: int
+    shape: InputShape
+    data: DataEstimate | None
+
+    def to_json(self) -> str:
+        """Return all numbers as JSON."""
+        return json.dumps(asdict(self), indent=2)
+
+    def summary(self) -> str:
+        """Return lines to read."""
+        frames = ", ".join(f"{n_frame} {name} frames" for name, n_frame in self.shape.n_frames.items())
+        lines = [
+            f"{self.method} on {self.text_encoder}: {self.parameters:,} parameters, {self.linear_macs / 1e9:.3f} G "
+            f"multiplications in linear maps for one clip ({self.shape.n_tokens} tokens, {frames})"
+        ]
+        for stage, n_trained in self.trainable_parameters.items():
+            memory = sum(self.memory_bytes[stage].values()) / 2**30
+            lines.append(
+                f"{stage:<9} {n_trained:,} parameters are trained; about {memory:.2f} GiB with {self.batch_size} clips "
+                "a step"
+            )
+        if self.data is not None:
+            lines.append(f"data      {self.data.file_bytes / 2**20:,.1f} MiB")
+            lines += [
+                f"{stage:<9} {self.data.clips[stage]:,} clips, {n_step:,} steps an epoch, "
+                f"{self.data.bytes_per_epoch[stage] / 2**20:,.1f} MiB read"
+                for stage, n_step in self.data.steps_per_epoch.items()
+            ]
+            lines += [f"{stage:<9} {reason}" for stage, reason in self.data.unusable.items()]
+        return "\n".join(lines)
+
+
+def estimate(
+    method: str,
+    config: Any,
+    *,
+    text_encoder: str = "bert-base",
+    data: Path | None = None,
+    train: TrainConfig | None = None,
+    shape: InputShape | None = None,
+    label: str | None = None,
+    scheme: str = "default",
+) -> Estimate:
+    """Return what a method costs.
+
+    Args:
+        method: its name.
+        config: its settings, an instance of its ``config_type``.
+        text_encoder: ``bert-base``, ``bert-large`` (as published), or as ``load_text_encoder`` takes it; its weights
+            are not read.
+        data: a dataset file, whose features are taken; SKESL's 33 and 709 where None.
+        train: the batch size is taken from it.
+        shape: lengths of a clip; those of SKESL's released code where None.
+        label: to be learned; may be None where the file has exactly one.
+        scheme: split scheme.
+
+    Raises:
+        InputError: no such text encoder, or the file cannot be read.
+        ConfigError: the method uses streams whose features are only known from a dataset.
+        MethodError: no such method, or it cannot be made.
+    """
+    method_type, train, shape = find_method(method), train or TrainConfig(), shape or InputShape()
+    if data is None:
+        return _estimate(method_type, config, text_encoder, _published(method_type, config), train, shape, None)
+    with DatasetReader(data) as reader:
+        streams = [name for name in method_type.used_streams(config) if name in reader.stream_names]
+        n_feature = {name: len(reader.info(name).feature_names) for name in streams}
+        of_data = _of_data(reader, method_type, n_feature, train, label, scheme)
+    return _estimate(method_type, config, text_encoder, n_feature, train, shape, of_data)
+
+
+def _published(method_type: type[Method], config: Any) -> dict[str, int]:
+    streams = method_type.used_streams(config)
+    unknown = [name for name in streams if name not in N_FEATURE]
+    if unknown:
+        raise ConfigError(
+            f"method {method_type.name!r}: the features of {unknown[0]!r} are unknown; pass a dataset file"
+        )
+    return {name: N_FEATURE[name] for name in streams}
+
+
+def _estimate(
+    method_type: type[Method],
+    config: Any,
+    text_encoder: str,
+    n_feature: Mapping[str, int],
+    train: TrainConfig,
+    shape: InputShape,
+    of_data: DataEstimate | None,
+) -> Estimate:
+    shape = InputShape(n_tokens=shape.n_tokens, n_frames={name: shape.n_frames[name] for name in n_feature})
+    encoder_config = text_encoder_config(text_encoder)
+    with FakeTensorMode():
+        encoder = AutoModel.from_config(encoder_config)
+        method = method_type(
+            config,
+            text_encoder=encoder,
+            text_width=encoder_config.hidden_size,
+            normalisers={name: FeatureNormaliser(map(str, range(n))) for name, n in n_feature.items()},
+        )
+        trainable: dict[str, int] = {}
+        memory: dict[str, dict[str, int]] = {}
+        for stage in method_type.stages:
+            method.start_stage(stage)
+            trainable[stage] = _n_parameter(method, trained_only=True)
+            memory[stage] = _memory(method, stage, _batch(train.batch_size, shape, n_feature))
+        return Estimate(
+            method=method.name,
+            text_encoder=text_encoder,
+            parameters=_n_parameter(method),
+            trainable_parameters=trainable,
+            linear_macs=count_linear_macs(method, _batch(1, shape, n_feature)),
+            memory_bytes=memory,
+            batch_size=train.batch_size,
+            shape=shape,
+            data=of_data,
+        )
+
+
+def count_linear_macs(method: Method, batch: Batch) -> int:
+    """Return the multiplications of all linear maps in one prediction.
+
+    A module whose ``linear_macs`` takes what its ``forward`` takes counts for itself and for what is inside it.
+    """
+    counting = [module for module in method.modules() if hasattr(module, "linear_macs")]
+    inner = {id(part) for module in counting for part in module.modules() if part is not module}
+    n_mac = 0
+
+    def add(module: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
+        nonlocal n_mac
+        if isinstance(module, nn.Linear):
+            n_mac += inputs[0].numel() * module.out_features
+        else:
+            n_mac += module.linear_macs(*inputs)  # type: ignore[operator]
+
+    counted = [*counting, *(module for module in method.modules() if isinstance(module, nn.Linear))]
+    handles = [module.register_forward_hook(add) for module in counted if id(module) not in inner]
+    try:
+        with torch.no_grad():
+            method.eval().predict(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return n_mac
+
+
+def _n_parameter(module: nn.Module, *, trained_only: bool = False) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trained_only)
+
+
+def _batch(n_clip: int, shape: InputShape, n_feature: Mapping[str, int]) -> Batch:
+    """Return a batch that is full of zeros."""
+    sizes = {name: (n_clip, shape.n_frames[name]) for name in n_feature}
+    return Batch(
+        clip_ids=tuple(map(str, range(n_clip))),
+        input_ids=torch.zeros((n_clip, shape.n_tokens), dtype=torch.int64),
+        text_mask=torch.ones((n_clip, shape.n_tokens), dtype=torch.bool),
+        streams={name: torch.zeros((*sizes[name], n)) for name, n in n_feature.items()},
+        stream_masks={name: torch.ones(size, dtype=torch.bool) for name, size in sizes.items()},
+        labels=torch.zeros(n_clip),
+        mask_positions=torch.ones(n_clip, dtype=torch.int64),
+    )
+
+
+def _memory(method: Method, stage: Stage, batch: Batch) -> dict[str, int]:
+    n_trained = _n_parameter(method, trained_only=True)
+    buffers = sum(buffer.numel() * buffer.element_size() for buffer in method.buffers())
+    with _kept_for_gradients(method) as kept:
+        method.train()(batch, stage)
+    return {
+        "weights": _BYTES * _n_parameter(method) + buffers,
+        "gradients": _BYTES * n_trained,
+        "optimiser": 2 * _BYTES * n_trained,
+        "batch": sum(map(_n_byte, (batch.input_ids, *batch.streams.values()))),
+        "activations": sum(kept.values()),
+    }
+
+
+@contextmanager
+def _kept_for_gradients(method: nn.Module) -> Iterator[dict[int, int]]:
+    """Collect the bytes of every tensor that a forward pass keeps for the gradients, weights left out."""
+    own = {parameter.untyped_storage()._cdata for parameter in method.parameters()}
+    kept: dict[int, int] = {}
+    alive: list[Tensor] = []  # a storage that is freed would lend its number to another
+
+    def keep(tensor: Tensor) -> Tensor:
+        number = tensor.untyped_storage()._cdata
+        if number not in own and number not in kept:
+            kept[number] = tensor.untyped_storage().nbytes()
+            alive.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield kept
+
+
+def _n_byte(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _of_data(
+    reader: DatasetReader,
+    method_type: type[Method],
+    n_feature: Mapping[str, int],
+    train: TrainConfig,
+    label: str | None,
+    scheme: str,
+) -> DataEstimate:
+    clips: dict[str, Sequence[int]] = {}
+    unusable: dict[str, str] = {}
+    for stage in method_type.stages:
+        try:
+            if stage == "pretrain":
+                clips[stage] = pretraining_clips(reader, scheme).tolist()
+            else:
+                clips[stage] = labelled_clips(reader, choose_label(reader, label), scheme, Split.TRAIN).tolist()
+        except InputError as error:
+            unusable[stage] = str(error)
+    n_frame = {name: torch.from_numpy(reader.offsets(name)).diff() for name in n_feature}
+    return DataEstimate(
+        file_bytes=reader.path.stat().st_size,
+        clips={stage: len(indices) for stage, indices in clips.items()},
+        steps_per_epoch={stage: math.ceil(len(indices) / train.batch_size) for stage, indices in clips.items()},
+        bytes_per_epoch={
+            stage: sum(_BYTES * n * int(n_frame[name][indices].sum()) for name, n in n_feature.items())
+            for stage, indices in clips.items()
+        },
+        unusable=unusable,
+    )

@@ -1,0 +1,87 @@
+"""How much of a clip a method reads, and what that leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mmfeat import DatasetReader, Float32Array, FrameFeatures
+from mmfeat.errors import ConfigError
+
+Modality = Literal["text", "audio", "vision"]
+MODALITIES: tuple[Modality, ...] = ("text", "audio", "vision")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputConfig:
+    """How much of a clip a method reads; nothing is cut by default."""
+
+    modalities: tuple[Modality, ...] = MODALITIES  # without text every text is one mask token: queries without words
+    max_text_tokens: int | None = None  # special tokens included; none: the limits of training and encoder alone
+    max_audio_frames: int | None = None  # the first ones are kept; none: all
+    max_vision_frames: int | None = None
+    keep_failed_frames: bool = False  # read frames that are not valid (no face was tracked) as they are stored
+
+    def __post_init__(self) -> None:
+        if not self.modalities or len(set(self.modalities)) < len(self.modalities):
+            raise ConfigError(f"modalities: expected one or more different names, got {list(self.modalities)}")
+        for name, least in (("max_text_tokens", 3), ("max_audio_frames", 1), ("max_vision_frames", 1)):
+            limit = getattr(self, name)
+            if limit is not None and limit < least:
+                raise ConfigError(f"{name} must be at least {least}, got {limit}")
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the words are read."""
+        return "text" in self.modalities
+
+    def max_frames(self, stream: str) -> int | None:
+        """Return how many frames of a stream are kept, None where all are."""
+        return {"audio": self.max_audio_frames, "vision": self.max_vision_frames}.get(stream)
+
+    def kept(self, stream: str, features: FrameFeatures) -> npt.NDArray[np.int64]:
+        """Return which frames of one clip are read."""
+        kept = np.arange(features.n_frame) if self.keep_failed_frames else np.flatnonzero(features.valid)
+        return kept[: self.max_frames(stream)]
+
+    def frames(self, stream: str, features: FrameFeatures) -> Float32Array:
+        """Return the frames of one clip that are read, shape (frame, feature)."""
+        return features.values[self.kept(stream, features)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """How much of one stream, or of the texts, was left out."""
+
+    name: str
+    unit: str
+    limit: int
+    n_clip: int
+    n_left_out: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.n_clip} clip(s) cut to {self.limit} {self.unit}, "
+            f"{self.n_left_out} {self.unit} left out"
+        )
+
+
+def frames_cut(reader: DatasetReader, indices: Iterable[int], stream: str, inputs: InputConfig) -> Cut | None:
+    """Return what the limit of a stream leaves out of some clips; None where that is nothing."""
+    limit = inputs.max_frames(stream)
+    if limit is None:
+        return None
+    offsets = reader.offsets(stream)
+    n_clip = n_left_out = 0
+    for index in indices:
+        n_frame = int(offsets[index + 1] - offsets[index])
+        if n_frame > limit and not inputs.keep_failed_frames:
+            n_frame = int(reader.read(stream, int(index)).valid.sum())
+        if n_frame > limit:
+            n_clip += 1
+            n_left_out += n_frame - limit
+    return Cut(name=stream, unit="frames", limit=limit, n_clip=n_clip, n_left_out=n_left_out) if n_clip else None

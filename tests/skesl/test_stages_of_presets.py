@@ -1,0 +1,70 @@
+"""Presets, modalities and runs that were not pretrained, through whole stages."""
+
+import json
+
+import pytest
+
+from skesl import ExperimentConfig, TrainConfig, evaluate_run, finetune, predict_run, pretrain
+
+QUICK = TrainConfig(n_epochs=2, batch_size=4, learning_rate=1e-2, device="cpu")
+SMALL = {"n_layers": 2, "n_inner": 8, "n_head_hidden": 8}
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory, data, encoder):
+    run = tmp_path_factory.mktemp("runs") / "pretrained"
+    pretrain(data, run, skesl_config(encoder))
+    return run
+
+
+def skesl_config(encoder, **changes):
+    return ExperimentConfig(**{"text_encoder": encoder, "train": QUICK, "method_settings": SMALL, **changes})
+
+
+def settings_of(run):
+    return json.loads((run / "config.json").read_text())
+
+
+def test_a_preset_reaches_the_run_and_single_settings_win(data, encoder, tmp_path):
+    settings = {**SMALL, "inputs": {"max_audio_frames": 12}}
+
+    report = finetune(data, tmp_path / "run", skesl_config(encoder, preset="released", method_settings=settings))
+
+    stored = settings_of(tmp_path / "run")["method_config"]
+    assert stored["masking"]["matching"] == "word_piece"
+    assert (stored["n_layers"], stored["inputs"]["max_audio_frames"]) == (2, 12)
+    assert stored["inputs"]["max_vision_frames"] == 55
+    assert any(note.startswith("audio: 4 clip(s) cut to 12 frames") for note in report.notes)
+    assert report.summary().splitlines()[1].startswith("  audio: 4 clip(s) cut to 12 frames")
+    assert settings_of(tmp_path / "run")["data"]["left_out"] == list(report.notes)
+    evaluate_run(tmp_path / "run", data, device="cpu")
+
+
+def test_a_run_of_a_preset_hands_its_settings_on(data, encoder, tmp_path):
+    pretrain(data, tmp_path / "before", skesl_config(encoder, preset="released"))
+
+    finetune(data, tmp_path / "run", ExperimentConfig(from_run=tmp_path / "before", train=QUICK))
+
+    before, after = (settings_of(tmp_path / name)["method_config"] for name in ("before", "run"))
+    assert before == after
+    assert after["attend_to_padding"] is True
+
+
+@pytest.mark.parametrize("modalities", [("text",), ("audio",), ("vision",), ("text", "vision"), ("audio", "vision")])
+def test_every_choice_of_modalities_is_trained_in_both_stages(data, encoder, tmp_path, modalities):
+    config = skesl_config(encoder, method_settings={**SMALL, "inputs": {"modalities": list(modalities)}})
+    pretrain(data, tmp_path / "before", config)
+    finetune(data, tmp_path / "run", ExperimentConfig(from_run=tmp_path / "before", train=QUICK))
+
+    streams = [name for name in ("audio", "vision") if name in modalities]
+    assert sorted(settings_of(tmp_path / "run")["data"]["streams"]) == streams
+    predictions = predict_run(tmp_path / "run", data, device="cpu")
+    assert len(set(predictions.values.tolist())) > 1
+
+
+def test_without_pretraining_everything_else_is_the_same(data, encoder, tmp_path, pretrained):
+    finetune(data, tmp_path / "with", ExperimentConfig(from_run=pretrained, train=QUICK))
+    finetune(data, tmp_path / "without", skesl_config(encoder))
+
+    one, other = (settings_of(tmp_path / name) for name in ("with", "without"))
+    assert (one["train"], one["method_config"]) == (other["train"], other["method_config"])
