@@ -72,6 +72,7 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
         InputError: the part has no labelled clip, or a run's predictions are not finite.
     """
     from skesl.checkpoint import RunFolder
+    from skesl.processes import is_first
     from skesl.runs import aligned, predict_target, selection_of, settings_of_runs, target_of_runs, values_of_run
 
     config = config or EvaluationConfig()
@@ -81,7 +82,8 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
     for run in folders:
         predictions = predict_target(run, target, device=config.device)
         said.append(aligned(run, predictions, target))
-        predictions.save(RunFolder(path=run).predictions)
+        if is_first():
+            predictions.save(RunFolder(path=run).predictions)
     median = settings[0]["data"].get("label_median")
     beside = _text_only(target, config)
     for name, change in _controls(folders[0], config).items():
