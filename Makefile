@@ -51,7 +51,7 @@ types: install
 # several processes, each with one thread: more threads than cores slow torch down manyfold
 tests: export OMP_NUM_THREADS := 1
 tests: install
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
