@@ -21,17 +21,14 @@ from mmfeat.errors import MmfeatError
 INTERRUPTED, TERMINATED = 130, 143
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: everything ends as after Ctrl-C."""
-
-
 class BoundaryGroup(click.Group):
     """A command group whose ``main`` ends the process with a documented exit code."""
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command line; see the module for the exit codes."""
+        terminated: list[int] = []
         try:
-            with _sigterm_interrupts():
+            with _sigterm_interrupts(terminated):
                 code = super().main(*args, **{**kwargs, "standalone_mode": False})
         except click.ClickException as error:
             error.show()
@@ -39,20 +36,23 @@ class BoundaryGroup(click.Group):
         except MmfeatError as error:
             _show(error)
             sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt) as error:
-            is_terminated = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
-            click.echo("terminated" if is_terminated else "interrupted", err=True)
-            sys.exit(TERMINATED if is_terminated else INTERRUPTED)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("terminated" if terminated else "interrupted", err=True)
+            sys.exit(TERMINATED if terminated else INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Let the first SIGTERM raise ``Terminated``; a second one kills."""
+def _sigterm_interrupts(terminated: list[int]) -> Iterator[None]:
+    """Let the first SIGTERM end everything as Ctrl-C does, and note it in ``terminated``; a second one kills.
 
-    def terminate(_number: int, _frame: FrameType | None) -> None:
+    The note does not depend on which exception arrives: libraries make a new KeyboardInterrupt of what they caught.
+    """
+
+    def terminate(number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise Terminated
+        terminated.append(number)
+        raise KeyboardInterrupt
 
     try:
         before = signal.signal(signal.SIGTERM, terminate)
