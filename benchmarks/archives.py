@@ -16,7 +16,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 import argparse  # noqa: E402
 import tempfile  # noqa: E402
-import textwrap  # noqa: E402
 from collections.abc import Iterator, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -24,7 +23,7 @@ from typing import Any, get_args  # noqa: E402
 
 import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
-from report import RESULTS, conditions, cpu_time_s, put  # noqa: E402
+from report import conditions, cpu_time_s, publish  # noqa: E402
 
 from mmfeat import (  # noqa: E402
     ClipEntry,
@@ -129,8 +128,7 @@ def main() -> None:
     if arguments.write:
         rounds = f"{N_ROUND} rounds in turn over {arguments.clips} clips, medians"
         made_by = f"{rounds}. Made by `make bench-archives`: {measured}"
-        text = "\n\n".join([textwrap.fill(ABOUT, 120), "\n".join(lines), textwrap.fill(made_by, 120)])
-        put(RESULTS, "## Compressed files", "bench-archives", text)
+        publish("## Compressed files", "bench-archives", ABOUT, lines, made_by)
 
 
 if __name__ == "__main__":

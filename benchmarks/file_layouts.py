@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -36,6 +36,11 @@ FRAME_RATE_HZ = 30.0
 MEDIAN_S, SPREAD, LONGEST_S = 3.4, 0.6, 20.0  # log-normal: a mean of 4.1 s, as MOSI has
 N_MADE = 64
 STREAMS = ("audio", "vision")
+
+
+def features_of(clip: ClipFeatures) -> Mapping[str, FrameFeatures]:
+    """Return the streams of a clip that was made here: features all of them, no images."""
+    return cast("Mapping[str, FrameFeatures]", clip.streams)
 
 
 class Corpus:
@@ -175,8 +180,7 @@ class GroupPerClip(KnownOrder):
         """Write all clips with plain h5py."""
         files = {stream: h5py.File(self.folder / f"{stream}.csd", "w") for stream in STREAMS}
         for clip in corpus:
-            for stream, features in clip.streams.items():
-                assert isinstance(features, FrameFeatures)
+            for stream, features in features_of(clip).items():
                 group = files[stream].create_group(f"{stream}/data/{clip.entry.clip_id}")
                 group.create_dataset("features", data=features.values)
                 step_s = features.hop_s or 1 / FRAME_RATE_HZ

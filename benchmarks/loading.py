@@ -21,7 +21,6 @@ import csv  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-import textwrap  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -30,7 +29,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from released_loader import N_AUDIO_FRAME, N_TOKEN, N_VISION_FRAME, ReleasedDataset, padded, released_loader  # noqa: E402
-from report import RESULTS, conditions, put  # noqa: E402
+from report import conditions, publish  # noqa: E402
 
 from mmfeat import (  # noqa: E402
     AudioFeatureConfig,
@@ -248,8 +247,7 @@ def main() -> None:
         made_by = (
             f"{used} {N_ROUND} rounds in turn, {arguments.clips:,} clips. Made by `make bench-loading`: {measured}"
         )
-        text = "\n\n".join([textwrap.fill(ABOUT, 120), "\n".join(lines), textwrap.fill(made_by, 120)])
-        put(RESULTS, "## Batches for training", "bench-loading", text)
+        publish("## Batches for training", "bench-loading", ABOUT, lines, made_by)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 import argparse  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-import textwrap  # noqa: E402
 from collections.abc import Callable, Iterator, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -24,7 +23,7 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 import pandas as pd  # noqa: E402
-from report import README, RESULTS, conditions, cpu_time_s, put  # noqa: E402
+from report import conditions, cpu_time_s, publish  # noqa: E402
 
 from mmfeat import OpenFaceConfig, read_openface_csv  # noqa: E402
 from mmfeat.vision import OPENFACE_COLUMNS  # noqa: E402
@@ -142,9 +141,7 @@ def main() -> None:
     print(f"\n{measured}", file=sys.stderr)
     if arguments.write:
         made_by = f"CPU time of one thread, {N_ROUND} rounds in turn. Made by `make bench-openface`: {measured}"
-        text = "\n\n".join([textwrap.fill(ABOUT, 120), "\n".join(lines), textwrap.fill(made_by, 120)])
-        put(RESULTS, "## OpenFace files", "bench-openface", text)
-        put(README, "## OpenFace files", "bench-openface", text)
+        publish("## OpenFace files", "bench-openface", ABOUT, lines, made_by, readme=True)
 
 
 if __name__ == "__main__":

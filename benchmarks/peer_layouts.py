@@ -7,9 +7,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-from file_layouts import BLOCK, STREAMS, Corpus, Indices, Layout
+from file_layouts import BLOCK, STREAMS, Corpus, Indices, Layout, features_of
 
-from mmfeat import Float32Array, FrameFeatures
+from mmfeat import Float32Array
 
 _IN_BUFFER = 512  # clips among which webdataset shuffles
 
@@ -31,8 +31,7 @@ class ArrowTables(Layout):
         )
         for clip in corpus:
             rows: dict[str, Any] = {}
-            for stream, frames in clip.streams.items():
-                assert isinstance(frames, FrameFeatures)
+            for stream, frames in features_of(clip).items():
                 rows |= {stream: self._rows(frames.values), f"{stream}_times_s": frames.times_s}
             writer.write(rows)
         writer.finalize()
@@ -89,8 +88,7 @@ class TarShards(Layout):
         with import_module("webdataset").ShardWriter(shards, maxcount=BLOCK, verbose=0) as sink:
             for index, clip in enumerate(corpus):
                 files: dict[str, Any] = {"__key__": f"{index:08d}"}
-                for stream, frames in clip.streams.items():
-                    assert isinstance(frames, FrameFeatures)
+                for stream, frames in features_of(clip).items():
                     files |= {f"{stream}.npy": frames.values, f"{stream}_times_s.npy": frames.times_s}
                 sink.write(files)
 

@@ -19,7 +19,6 @@ import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-import textwrap  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterator, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
@@ -39,7 +38,7 @@ from file_layouts import (  # noqa: E402
     write_bare_bytes,
 )
 from peer_layouts import PEERS, absent, installed_packages, is_installed  # noqa: E402
-from report import FOLDER, README, RESULTS, conditions, cpu_time_s, put  # noqa: E402
+from report import FOLDER, conditions, cpu_time_s, publish  # noqa: E402
 
 N_ROUND = 7
 COLUMNS = {"all 709 columns of faces": ("all",), "41 columns of faces": ("au", "pose")}
@@ -185,9 +184,7 @@ def main() -> None:
     print(f"\n{absent()}{measured}", file=sys.stderr)
     if arguments.write:
         made_by = f"{absent()}{N_ROUND} rounds in turn, medians. Made by `make bench-reading`: {measured}"
-        text = "\n\n".join([textwrap.fill(ABOUT, 120), "\n".join(lines), textwrap.fill(made_by, 120)])
-        put(RESULTS, "## Writing and reading", "bench-reading", text)
-        put(README, "## Writing and reading", "bench-reading", text)
+        publish("## Writing and reading", "bench-reading", ABOUT, lines, made_by, readme=True)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class ReleasedDataset(Dataset[tuple[Any, ...]]):
         coded = self._coded(self.texts[index])
         ids, label, place = coded["input_ids"], self.labels[index], 0
         if self.lexicon is not None:
-            ids, label, place = self._masked(self.texts[index])
+            ids, label, place = self._masked(self.texts[index], self.lexicon)
         return (
             ids,
             coded["token_type_ids"],
@@ -56,14 +56,13 @@ class ReleasedDataset(Dataset[tuple[Any, ...]]):
     def _coded(self, text: str) -> Any:
         return self.tokenizer(text, padding="max_length", truncation=True, max_length=N_TOKEN, return_tensors="pt")
 
-    def _masked(self, text: str) -> tuple[Any, float, int]:
+    def _masked(self, text: str, lexicon: Mapping[str, float]) -> tuple[Any, float, int]:
         """Return the ids with the most sentimental piece hidden, its target, and its place."""
-        assert self.lexicon is not None
         pieces = self.tokenizer.tokenize(text)
-        scores = [(abs(self.lexicon[piece]), piece) for piece in pieces if piece in self.lexicon]
+        scores = [(abs(lexicon[piece]), piece) for piece in pieces if piece in lexicon]
         if scores:
             word = max(scores, key=lambda pair: pair[0])[1]
-            target = round(self.lexicon[word] * 0.75, 3)
+            target = round(lexicon[word] * 0.75, 3)
             pieces = ["[MASK]" if piece == word else piece for piece in pieces]
             place = pieces.index("[MASK]")
             if place > _LAST_PLACE:

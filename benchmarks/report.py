@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -45,6 +46,13 @@ def processor() -> str:
     information = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*: (.*)$", information.read_text(), re.MULTILINE) if information.exists() else None
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def publish(title: str, name: str, about: str, lines: Sequence[str], made_by: str, *, readme: bool = False) -> None:
+    """Put a table with what it is about and how it was made into RESULTS.md, and into README where that is wanted."""
+    text = "\n\n".join([textwrap.fill(about, 120), "\n".join(lines), textwrap.fill(made_by, 120)])
+    for document in (RESULTS, README) if readme else (RESULTS,):
+        put(document, title, name, text)
 
 
 def put(path: Path, title: str, name: str, text: str) -> None:

@@ -99,7 +99,7 @@ device_option = click.option(
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """How a dataset file is built, whatever is in it."""
+    """How a dataset file is built, whatever is in it; the fields are arguments of ``build_dataset``."""
 
     n_jobs: int
     scheduler: str | None

@@ -29,49 +29,57 @@ def extract_clip(entry: ClipEntry, config: BuildConfig, named: Mapping[str, Stre
         named: the streams whose files the clips name.
     """
     stamps = stamps_of(entry)  # taken first: a file that changes while it is read is noticed the next time
-    streams: dict[str, FrameFeatures | EncodedFrames] = {}
-    failures: list[StreamFailure] = []
-    duration_s = float("nan")
+    attempts = _Attempts()
+    span, duration_s = clip_span(entry), float("nan")
 
-    def attempt(name: str, extract: Callable[[], FrameFeatures | EncodedFrames]) -> None:
-        try:
-            streams[name] = extract()
-        except InputError as error:
-            status = getattr(error, "status", StreamStatus.DECODE_ERROR)
-            failures.append(StreamFailure(stream=name, status=status, message=str(error)))
-        except Exception as error:  # whatever one clip does to a tool, the others go on
-            if _is_interrupt(error):
-                raise KeyboardInterrupt from error
-            message = f"{type(error).__name__}: {error}"
-            failures.append(StreamFailure(stream=name, status=StreamStatus.TOOL_FAILED, message=message))
-
-    def sound() -> FrameFeatures:
+    def sound(source: Path) -> FrameFeatures:
         nonlocal duration_s
-        waveform = read_audio(source, config.audio.sample_rate, **span)  # type: ignore[arg-type]
+        waveform = read_audio(source, config.audio.sample_rate, **span)
         duration_s = waveform.duration_s
         return extract_audio(waveform, config.audio, engine=config.engine)
 
-    span = clip_span(entry)
-    source = entry.audio or entry.video
-    if source is not None and "audio" in config.streams:
-        attempt("audio", sound)
+    if (source := entry.audio or entry.video) is not None and "audio" in config.streams:
+        attempts.extract("audio", partial(sound, source))
     if (openface := entry.openface) is not None and "vision" in config.streams:
-        attempt("vision", lambda: cut_out(_in_sounds_time(_faces(openface, config.openface), entry.video), **span))
+        faces = partial(_faces, openface, config.openface)
+        attempts.extract("vision", lambda: cut_out(_in_sounds_time(faces(), entry.video), **span))
     frames, video = frames_config(config), entry.video
     if frames is not None and video is not None:
-        attempt("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames), **span))
+        attempts.extract("frames", lambda: read_frames(video, frames, _landmarks(entry, video, config, frames), **span))
     for name, path in entry.features.items():
-        attempt(name, partial(read_feature_file, path, named[name]))
+        attempts.extract(name, partial(read_feature_file, path, named[name]))
     return ClipFeatures(
         entry=entry,
-        streams=streams,
+        streams=attempts.streams,
         words=entry.words,
-        failures=tuple(failures),
+        failures=tuple(attempts.failures),
         duration_s=duration_s,
         source_sha256=next((stamp[3] for stamp in stamps if stamp[0] == str(source)), ""),
         stamps=stamps,
-        notes=tuple(note for features in streams.values() for note in getattr(features, "notes", ())),
+        notes=tuple(note for features in attempts.streams.values() for note in getattr(features, "notes", ())),
     )
+
+
+class _Attempts:
+    """Streams of a clip that were read, and the failures of those that were not."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, FrameFeatures | EncodedFrames] = {}
+        self.failures: list[StreamFailure] = []
+
+    def extract(self, name: str, extract: Callable[[], FrameFeatures | EncodedFrames]) -> None:
+        """Read a stream; whatever goes wrong is its failure, but for Ctrl-C."""
+        try:
+            self.streams[name] = extract()
+        except InputError as error:
+            self._fail(name, getattr(error, "status", StreamStatus.DECODE_ERROR), str(error))
+        except Exception as error:  # whatever one clip does to a tool, the others go on
+            if _is_interrupt(error):
+                raise KeyboardInterrupt from error
+            self._fail(name, StreamStatus.TOOL_FAILED, f"{type(error).__name__}: {error}")
+
+    def _fail(self, name: str, status: StreamStatus, message: str) -> None:
+        self.failures.append(StreamFailure(stream=name, status=status, message=message))
 
 
 def frames_config(config: BuildConfig) -> FrameConfig | None:

@@ -255,22 +255,9 @@ def open_experiment(
     folder.check_free(overwrite=overwrite, reuse_finished=config.reuse_finished)
     is_continued = not overwrite and folder.has_checkpoint()
     before = _settings_before(config, reader, run)
-    settings_of_method = method_config(
-        config.method,
-        preset=config.preset,
-        settings=config.method_settings,
-        inherited=before["method_config"] if before is not None else None,
-    )
     set_seed(config.train.seed)
     encoder = _open_encoder(config, before)
-    method = method_type(
-        settings_of_method,
-        text_encoder=encoder.model,
-        text_width=encoder.width,
-        normalisers=_normalisers(
-            reader, method_type.used_streams(settings_of_method), None if is_continued else train_clips
-        ),
-    )
+    method = _make_method(config, before, encoder, reader, None if is_continued else train_clips)
     refuse_idle_settings(method, stage, config.chosen_settings)
     if config.from_run is not None:
         transfer(method, config.from_run)
@@ -287,6 +274,29 @@ def open_experiment(
         settings=settings,
         lexicon=lexicon,
         overwrite=overwrite,
+    )
+
+
+def _make_method(
+    config: ExperimentConfig,
+    before: Mapping[str, Any] | None,
+    encoder: TextEncoder,
+    reader: DatasetReader,
+    train_clips: Indices | None,
+) -> Method:
+    """Return the method with its own settings, else those of the run to start from, and what it learns of the clips."""
+    method_type = find_method(config.method)
+    settings = method_config(
+        config.method,
+        preset=config.preset,
+        settings=config.method_settings,
+        inherited=before["method_config"] if before is not None else None,
+    )
+    return method_type(
+        settings,
+        text_encoder=encoder.model,
+        text_width=encoder.width,
+        normalisers=_normalisers(reader, method_type.used_streams(settings), train_clips),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -153,34 +154,37 @@ def robustness_curve(curves: Mapping[str, Mapping[str, float]], metric: str) -> 
 
 def clip_over_time(view: ClipView) -> str:
     """Return waveform, log-F0, action units, words and attention of one clip on one time axis."""
-    panels = [draw for draw, has in _panels(view) if has]
+    panels = list(_panels(view))
     with _drawn(0.8 + 1.15 * len(panels), rows=max(len(panels), 1), sharex=True, squeeze=False) as (_, grid, text):
         for axes, draw in zip(grid[:, 0], panels, strict=False):
-            draw(axes, view)
+            draw(axes)
         grid[-1, 0].set_xlabel("seconds")
     return text.getvalue()
 
 
-def _panels(view: ClipView) -> list[tuple[Any, bool]]:
-    return [
-        (_draw_waveform, view.waveform is not None),
-        (_draw_pitch, view.log_f0 is not None),
-        (_draw_units, bool(view.action_units)),
-        (_draw_attention, bool(view.attention)),
-        (_draw_words, bool(view.words)),
-    ]
+def _panels(view: ClipView) -> Iterator[Callable[[Axes], None]]:
+    """Yield what draws each panel of which there is something to draw."""
+    if view.waveform is not None:
+        yield partial(_draw_waveform, waveform=view.waveform)
+    if view.log_f0 is not None:
+        yield partial(_draw_pitch, log_f0=view.log_f0)
+    for draw, drawn in (
+        (_draw_units, view.action_units),
+        (_draw_attention, view.attention),
+        (_draw_words, view.words),
+    ):
+        if drawn:
+            yield partial(draw, view=view)
 
 
-def _draw_waveform(axes: Axes, view: ClipView) -> None:
-    assert view.waveform is not None
-    times_s, low, high = view.waveform
+def _draw_waveform(axes: Axes, waveform: tuple[Values, Values, Values]) -> None:
+    times_s, low, high = waveform
     axes.fill_between(times_s, low, high, color=BLUE, linewidth=0)
     axes.set_ylabel("sound")
 
 
-def _draw_pitch(axes: Axes, view: ClipView) -> None:
-    assert view.log_f0 is not None
-    times_s, values = view.log_f0
+def _draw_pitch(axes: Axes, log_f0: tuple[Values, Values]) -> None:
+    times_s, values = log_f0
     axes.plot(times_s, values, ".", color=GREEN, markersize=3)
     axes.set_ylabel("log-F0")
 

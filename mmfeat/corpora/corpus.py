@@ -87,6 +87,21 @@ class Corpus:
     face_source: Callable[[ClipEntry], Path | None] = lambda entry: entry.video
 
 
+def emotion_labels(names: tuple[str, ...], *, convention: str, source: str) -> tuple[LabelInfo, ...]:
+    """Return the labels of emotions of which a clip may have several: one for each, 1 where the clip has it."""
+    return tuple(
+        LabelInfo(
+            name=name,
+            problem="multilabel",
+            value_range=(0.0, 1.0),
+            class_names=names,
+            convention=convention,
+            source=source,
+        )
+        for name in names
+    )
+
+
 def counts(train: int, valid: int, test: int) -> dict[str, dict[Split, int]]:
     """Return the expected clips of the scheme ``default``; a part of 0 clips is left out."""
     parts = {Split.TRAIN: train, Split.VALID: valid, Split.TEST: test}

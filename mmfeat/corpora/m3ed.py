@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources, counts
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources, counts, emotion_labels
 from mmfeat.corpora.facts import published_recordings
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.raw_tree import MediaFiles, check_root, first_inside
 from mmfeat.corpora.tables import DOUBLED
-from mmfeat.dataset import DatasetInfo, LabelInfo
+from mmfeat.dataset import DatasetInfo
 from mmfeat.errors import InputError
 from mmfeat.types import ClipEntry, Split
 
@@ -194,16 +194,10 @@ M3ED = Corpus(
         license="academic research use, by agreement with the AI-M3 lab of Renmin University of China",
         citation="Zhao et al., M3ED: multi-modal multi-scene multi-label emotional dialogue database, ACL 2022",
     ),
-    labels=tuple(
-        LabelInfo(
-            name=name,
-            problem="multilabel",
-            value_range=(0.0, 1.0),
-            class_names=EMOTIONS,
-            convention="1 where the utterance has the emotion; class_names holds the order of all seven",
-            source="final_mul_emo of annotation.json",
-        )
-        for name in EMOTIONS
+    labels=emotion_labels(
+        EMOTIONS,
+        convention="1 where the utterance has the emotion; class_names holds the order of all seven",
+        source="final_mul_emo of annotation.json",
     ),
     read=read,
     expected=counts(17_427, 2_821, 4_201),

@@ -18,7 +18,7 @@ import numpy as np
 
 from mmfeat.convert.csd_file import CsdFile
 from mmfeat.convert.fields import text
-from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources, counts
+from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources, counts, emotion_labels
 from mmfeat.corpora.facts import published_split
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.labelled import labelled_rows
@@ -210,32 +210,19 @@ def _presence(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(values[name] > 0) for name in EMOTIONS if name in values}
 
 
-_INFO = DatasetInfo(
-    name="CMU-MOSEI",
-    language="en",
-    license="research use, by agreement with CMU MultiComp Lab",
-    citation="Zadeh et al., Multimodal language analysis in the wild: CMU-MOSEI dataset and interpretable dynamic "
-    "fusion graph, ACL 2018",
-)
-_LICENCE_AT = "http://multicomp.cs.cmu.edu/resources/cmu-mosei-dataset/"
-
-
-_PIECES = (
-    Piece("labels with times", ("*Labels*.csd", "label.csv", "final_multi_labels.csv"), needed=True),
-    Piece("transcripts", ("Transcript/Segmented/Combined", "Transcript")),
-    Piece("sound", ("Audio/Full/WAV_16000", "Audio")),
-    Piece("videos", ("Videos/Full/Combined", "Videos", "Video")),
-    Piece("word times", ("*Words.csd",)),
-)
-
-
 def _published() -> Mapping[str, Split]:
     return published_split("mosei")
 
 
 MOSEI = Corpus(
     name="mosei",
-    info=_INFO,
+    info=DatasetInfo(
+        name="CMU-MOSEI",
+        language="en",
+        license="research use, by agreement with CMU MultiComp Lab",
+        citation="Zadeh et al., Multimodal language analysis in the wild: CMU-MOSEI dataset and interpretable dynamic "
+        "fusion graph, ACL 2018",
+    ),
     labels=(
         LabelInfo(
             name="sentiment",
@@ -256,26 +243,23 @@ MOSEI = Corpus(
     read=partial(read, labels_of=_intensities),
     expected=counts(16_326, 1_871, 4_659),
     published=_published,
-    licence_at=_LICENCE_AT,
-    pieces=_PIECES,
+    licence_at="http://multicomp.cs.cmu.edu/resources/cmu-mosei-dataset/",
+    pieces=(
+        Piece("labels with times", ("*Labels*.csd", "label.csv", "final_multi_labels.csv"), needed=True),
+        Piece("transcripts", ("Transcript/Segmented/Combined", "Transcript")),
+        Piece("sound", ("Audio/Full/WAV_16000", "Audio")),
+        Piece("videos", ("Videos/Full/Combined", "Videos", "Video")),
+        Piece("word times", ("*Words.csd",)),
+    ),
 )
-MOSEI_EMOTIONS = Corpus(
+MOSEI_EMOTIONS = replace(
+    MOSEI,
     name="mosei-emotions",
-    info=replace(_INFO, name="CMU-MOSEI emotions"),
-    labels=tuple(
-        LabelInfo(
-            name=name,
-            problem="multilabel",
-            value_range=(0.0, 1.0),
-            class_names=EMOTIONS,
-            convention="1 where the emotion's value is above 0; class_names holds the order of all six",
-            source="CMU_MOSEI_Labels.csd",
-        )
-        for name in EMOTIONS
+    info=replace(MOSEI.info, name="CMU-MOSEI emotions"),
+    labels=emotion_labels(
+        EMOTIONS,
+        convention="1 where the emotion's value is above 0; class_names holds the order of all six",
+        source="CMU_MOSEI_Labels.csd",
     ),
     read=partial(read, labels_of=_presence),
-    expected=counts(16_326, 1_871, 4_659),
-    published=_published,
-    licence_at=_LICENCE_AT,
-    pieces=_PIECES,
 )

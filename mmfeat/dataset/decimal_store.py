@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mmfeat.dataset.decimal_values import CODING, DECIMAL, MOST_PLACES, NOT_CODED, coded_columns, scales_of
 from mmfeat.dataset.schema import rule_for, storage_type
 from mmfeat.dataset.storage import BLOCK, storage_options
+from mmfeat.errors import SchemaError
 from mmfeat.types import Float32Array
 
 Blocks = Callable[[], Iterable[Float32Array]]
@@ -58,7 +59,11 @@ def store_decimals(stream: h5py.Group, blocks: Blocks, shape: tuple[int, ...]) -
             for target, content in zip(exceptions, (start + frames, features, block[frames, features]), strict=True):
                 target[found] = content
         n_stored = found.stop
-    assert n_stored == n_exception
+    if n_stored != n_exception:
+        raise SchemaError(
+            f"{stream.name}: expected the {n_exception} exceptions that were counted, stored {n_stored}; the values "
+            "changed in between, store them again"
+        )
     return True
 
 
