@@ -78,7 +78,7 @@ MOSI = (
         settings={**WORDS_ALONE, "freeze_text_encoder_in_pretraining": False, "masking": {"max_neutral_fraction": 0.2}},
         train=MOSI_TRAIN,
         pretrained_on="sentences",
-        pretraining=replace(MOSI_TRAIN, n_epochs=2),
+        pretraining=replace(MOSI_TRAIN, n_epochs=1),
     ),
 )
 RAVDESS = (
@@ -117,7 +117,7 @@ class Book:
         found = []
         for seed in self.seeds:
             run = folder / part / f"seed-{seed}"
-            before = self._pretrained(entry, folder, seed)
+            before = self._pretrained(entry, folder)
             settings = {} if before else dict(entry.settings)
             config = ExperimentConfig(
                 method=entry.method,
@@ -133,14 +133,15 @@ class Book:
             found.append(run)
         return found
 
-    def _pretrained(self, entry: Entry, folder: Path, seed: int) -> Path | None:
+    def _pretrained(self, entry: Entry, folder: Path) -> Path | None:
+        """Return the pretrained run that all seeds start from."""
         if entry.pretrained_on is None or entry.pretraining is None:
             return None
-        run = folder / "pretrained" / f"seed-{seed}"
+        run = folder / "pretrained"
         config = ExperimentConfig(
             method=entry.method,
             text_encoder=TEXT_ENCODER,
-            train=replace(entry.pretraining, seed=seed),
+            train=entry.pretraining,
             method_settings=dict(entry.settings),
             reuse_finished=True,
         )
@@ -211,7 +212,7 @@ def main() -> int:
         return 3
     book = Book(data=Path(data), out=choices.out, seeds=tuple(range(choices.seeds)))
     measured = conditions(PACKAGES)
-    made_by = f"{choices.seeds} seeds each. Made by `make results`: {measured}."
+    made_by = f"{choices.seeds} seeds each, which share one pretraining. Made by `make results`: {measured}."
     for protocol, (title, about, header, rows) in _tables().items():
         if choices.only not in (None, protocol):
             continue
