@@ -96,6 +96,20 @@ from .dataset import (
     subset_dataset as subset_dataset,
     validate as validate,
 )
+from .display import (
+    COLOURS as COLOURS,
+    Cell as Cell,
+    Colour as Colour,
+    PageSection as PageSection,
+    Table as Table,
+    check_page_path as check_page_path,
+    drawn_svg as drawn_svg,
+    html_figure as html_figure,
+    html_page as html_page,
+    html_paragraph as html_paragraph,
+    html_table as html_table,
+    write_page as write_page,
+)
 from .errors import (
     ClipError as ClipError,
     ClusterError as ClusterError,
@@ -122,6 +136,12 @@ from .journal import (
 )
 from .manifest import (
     read_manifest as read_manifest,
+)
+from .plot import (
+    ClipView as ClipView,
+    clip_svg as clip_svg,
+    view_clip as view_clip,
+    write_clip_plot as write_clip_plot,
 )
 from .preview import (
     check_preview_path as check_preview_path,

@@ -64,7 +64,6 @@ SKESL_2 = {
 SKESL_3 = {
     "skesl.attention_record",
     "skesl.checkpoint",
-    "skesl.clip_view",
     "skesl.comparison",
     "skesl.controls",
     "skesl.costs",
@@ -83,7 +82,6 @@ SKESL_3 = {
     "skesl.pretraining",
     "skesl.processes",
     "skesl.report",
-    "skesl.report_page",
     "skesl.report_sections",
     "skesl.resume",
     "skesl.runs",
@@ -91,7 +89,6 @@ SKESL_3 = {
     "skesl.selection",
     "skesl.statistics",
     "skesl.streams",
-    "skesl.tables",
     "skesl.target",
     "skesl.trainer",
     "skesl.watch",
@@ -127,6 +124,8 @@ ALLOWED = {
     | LANDING
     | {"mmfeat.build", "mmfeat.build_config", "mmfeat.corpora", "mmfeat.corpus_size"},
     "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
+    "mmfeat.display": FLOOR_0,
+    "mmfeat.plot": FLOOR_0 | FLOOR_1 | LANDING | {"mmfeat.display"},
     "mmfeat.preview": FLOOR_0 | FLOOR_1,
     "mmfeat.transcribe": FLOOR_0 | LANDING | FLOOR_1,
     "mmfeat.testing": FLOOR_0 | FLOOR_1 | {"mmfeat.corpora"},
@@ -151,6 +150,7 @@ EXTERNAL = {
         "lazy_loader",
         "librosa",
         "llvmlite",
+        "matplotlib",
         "numba",
         "numpy",
         "scipy",
@@ -162,7 +162,6 @@ EXTERNAL = {
     "skesl": {
         "accelerate",
         "lazy_loader",
-        "matplotlib",
         "numpy",
         "safetensors",
         "scipy",
