@@ -74,6 +74,11 @@ from .corpus_build import (
 from .csv_table import (
     open_csv as open_csv,
 )
+from .data_report import (
+    DatasetSurvey as DatasetSurvey,
+    survey_dataset as survey_dataset,
+    write_data_report as write_data_report,
+)
 from .dataset import (
     AlignedBatch as AlignedBatch,
     Compression as Compression,
@@ -82,6 +87,7 @@ from .dataset import (
     DatasetReader as DatasetReader,
     DatasetWriter as DatasetWriter,
     FrameBatch as FrameBatch,
+    FrameBlock as FrameBlock,
     LabelInfo as LabelInfo,
     LabelTable as LabelTable,
     PaddedBatch as PaddedBatch,

@@ -124,6 +124,7 @@ ALLOWED = {
     | LANDING
     | {"mmfeat.build", "mmfeat.build_config", "mmfeat.corpora", "mmfeat.corpus_size"},
     "mmfeat.convert": FLOOR_0 | LANDING | FLOOR_1,
+    "mmfeat.data_report": FLOOR_0 | FLOOR_1 | {"mmfeat.display"},
     "mmfeat.display": FLOOR_0,
     "mmfeat.plot": FLOOR_0 | FLOOR_1 | LANDING | {"mmfeat.display"},
     "mmfeat.preview": FLOOR_0 | FLOOR_1,

@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,16 @@ _NO_DATE: dict[str, dict[str, None]] = {
 }  # the same data give the same bytes
 
 
+def check_drawing() -> None:
+    """Refuse at once what could not be drawn later.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", extra="report", purpose="a figure")
+
+
 @contextmanager
 def drawn(
     target: Path | io.StringIO, file_format: str, height: float, *, width: float = PAGE_WIDTH, **options: Any
@@ -55,11 +66,10 @@ def drawn(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("matplotlib", extra="report", purpose="a figure") from error
+    check_drawing()
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     with rc_context({**_STYLE, "font.family": _installed_fonts()}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # shown as a box
         figure = Figure(figsize=(width, height), layout="constrained")

@@ -23,6 +23,7 @@ th, td { padding: 0.15rem 0.6rem; text-align: right; border-bottom: 1px solid #d
 td { white-space: nowrap; }
 th:first-child, td:first-child, .text { text-align: left; }
 td.text { white-space: normal; min-width: 12rem; overflow-wrap: anywhere; }
+li { margin: 0.2rem 0; overflow-wrap: anywhere; }
 summary { cursor: pointer; padding: 0.3rem 0; color: #00527f; }
 .note { color: #333; font-size: 0.9rem; overflow-wrap: anywhere; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; }
@@ -71,6 +72,11 @@ def html_page(title: str, lead: str, sections: Sequence[PageSection]) -> str:
 def html_paragraph(text: str) -> str:
     """Return a paragraph of plain text."""
     return f'<p class="note">{escape(text)}</p>'
+
+
+def html_list(items: Sequence[str]) -> str:
+    """Return a list of plain texts."""
+    return "<ul>\n" + "\n".join(f"<li>{escape(item)}</li>" for item in items) + "\n</ul>"
 
 
 def html_figure(name: str, svg: str, caption: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmfeat.display import PAGE_WIDTH, drawn, drawn_svg
 from mmfeat.errors import InputError
@@ -88,7 +88,7 @@ def _height(view: ClipView, chosen: list[Panel]) -> float:
     return 0.45 + sum(panel.height + 0.08 for panel in chosen)
 
 
-def _grid(chosen: list[Panel]) -> dict[str, object]:
+def _grid(chosen: list[Panel]) -> dict[str, Any]:
     """Return how the panels stand: beside each one there is place for a scale of colours."""
     heights = [panel.height for panel in chosen]
     return {

@@ -150,7 +150,7 @@ def draw_lines(axes: Axes, _bar: Axes, *, tracks: Mapping[str, Track], title: st
 
 def draw_validity(axes: Axes, _bar: Axes, *, rows: Mapping[str, tuple[FrameFeatures, BoolArray]]) -> None:
     """Draw where the frames of each stream are valid, and voiced; the share stands beside it."""
-    for row, (frames, flags) in enumerate(reversed(rows.values())):
+    for row, (frames, flags) in enumerate(list(rows.values())[::-1]):
         axes.broken_barh([(0, float(frames.times_s[-1]))], (row + 0.15, 0.7), color="#dddddd")
         axes.broken_barh(_stretches(frames, flags), (row + 0.15, 0.7), color=Colour.GREEN)
         _beside(axes, row + 0.35, f"{flags.mean():.0%}")
