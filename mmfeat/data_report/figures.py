@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,12 @@ from mmfeat.data_report.labels import LabelSurvey
 from mmfeat.data_report.streams import N_SHARE, ColumnSurvey, StreamSurvey
 from mmfeat.display import Colour, drawn_svg
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SHIFT = "test - train"
+_FAR = 10.0  # standard deviations: beyond, the axis is logarithmic
+_FAR_TICKS = (-1e6, -1e5, -1e4, -1000, -100, -30, -10, -5, 0, 5, 10, 30, 100, 1000, 1e4, 1e5, 1e6)
 _PART_COLOURS = {"train": Colour.BLUE, "valid": Colour.ORANGE, "test": Colour.GREEN, "none": Colour.BLACK}
 
 
@@ -62,20 +69,31 @@ def validity_histogram(streams: Sequence[StreamSurvey]) -> str:
 
 
 def column_ranges(columns: Sequence[ColumnSurvey]) -> str:
-    """Return the range, and the mean with one standard deviation, of each column; none of them without values."""
-    known = [column for column in columns if column.count]
+    """Return how far the ends of each column lie from its mean, and the test part from the train part, in its sd."""
+    known = [column for column in columns if column.sd > 0]
     rows = range(len(known))
-    with drawn_svg(0.6 + 0.135 * len(known)) as (_, axes, text):
-        axes.hlines(rows, [c.low for c in known], [c.high for c in known], color=Colour.SKY, linewidth=1)
-        axes.hlines(
-            rows, [c.mean - c.sd for c in known], [c.mean + c.sd for c in known], color=Colour.BLUE, linewidth=4
-        )
-        axes.plot([c.mean for c in known], rows, "|", color="white", markersize=5)
-        largest = max((max(abs(c.low), abs(c.high)) for c in known), default=1.0)
-        if largest > 20:
-            axes.set_xscale("symlog", linthresh=1.0)
-        axes.set_yticks(rows, [column.name for column in known], fontsize=6)
+    low, high = ([(getattr(c, end) - c.mean) / c.sd for c in known] for end in ("low", "high"))
+    with drawn_svg(0.75 + 0.15 * max(len(known), 1)) as (figure, axes, text):
+        axes.hlines(rows, low, high, color=Colour.SKY, linewidth=0.9, label="range")
+        axes.hlines(rows, [-1.0] * len(known), [1.0] * len(known), color=Colour.BLUE, linewidth=3, label="mean ± 1 sd")
+        shifts = [(row, column.shift) for row, column in zip(rows, known, strict=True) if np.isfinite(column.shift)]
+        if shifts:
+            places, values = zip(*shifts, strict=True)
+            axes.plot(values, places, "D", color=Colour.RED, markeredgecolor="white", markersize=4.5, label=_SHIFT)
+        _scale(axes, min(low, default=-1.0), max(high, default=1.0))
+        axes.set_yticks(rows, [column.name for column in known], fontsize=7)
         axes.set_ylim(len(known) - 0.4, -0.6)
+        axes.set_xlabel("standard deviations from the column's mean", fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(visible=False, axis="y")
+        figure.legend(loc="outside upper left", ncols=3, fontsize=7)
     return text.getvalue()
+
+
+def _scale(axes: Axes, low: float, high: float) -> None:
+    """Let an axis of standard deviations be logarithmic where values lie far out."""
+    if max(-low, high) > _FAR:
+        axes.set_xscale("symlog", linthresh=_FAR)
+        ticks = [tick for tick in _FAR_TICKS if 1.3 * low <= tick <= 1.3 * high]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from mmfeat.data_report import figures
@@ -67,7 +68,13 @@ def _splits(survey: DatasetSurvey) -> Iterator[str]:
 
 def _labels(survey: DatasetSurvey) -> Iterator[str]:
     rows = tuple(
-        (label.name, label.problem, name, str(part.n_clip), part.mean, part.sd, part.median, part.low, part.high)
+        (
+            label.name,
+            label.problem,
+            name,
+            str(part.n_clip),
+            *_short(part.mean, part.sd, part.median, part.low, part.high),
+        )
         for label in survey.labels
         for name, part in label.parts.items()
     )
@@ -86,7 +93,7 @@ def _durations(survey: DatasetSurvey) -> Iterator[str]:
         svg = figures.duration_histogram(survey.durations_edges_s, survey.durations)
         yield html_figure("durations", svg, f"Clips by the length of their sound ({sum(survey.durations)} clips)")
         pairs = zip(survey.longest, survey.shortest, strict=True)
-        rows = tuple((*longest, *shortest) for longest, shortest in pairs)
+        rows = tuple((one, f"{most:.2f}", other, f"{least:.2f}") for (one, most), (other, least) in pairs)
         yield html_table(Table(header=("longest", "seconds", "shortest", "seconds"), rows=rows), text_columns=(2,))
 
 
@@ -130,17 +137,22 @@ def _columns(stream: StreamSurvey) -> Iterator[str]:
     yield html_paragraph(f"{stream.name}, {len(stream.columns)} columns over valid frames: {constant}; {finite}.")
     whole = _column_table(stream.columns)
     if len(stream.columns) <= _MOST_COLUMNS_SHOWN:
-        caption = f"{stream.name}: range (thin), and mean with one standard deviation (thick), of each column"
+        caption = f"{stream.name}: how far the values of each column lie from its mean, and the means of test and train from each other"
         yield html_figure(f"columns-{stream.name}", figures.column_ranges(stream.columns), caption)
     yield html_details(f"Statistics of all {len(stream.columns)} columns of {stream.name}", whole)
 
 
 def _column_table(columns: Sequence[ColumnSurvey]) -> str:
     rows = tuple(
-        (column.name, column.unit, column.mean, column.sd, column.low, column.high, column.shift) for column in columns
+        (column.name, column.unit, *_short(column.mean, column.sd, column.low, column.high, column.shift))
+        for column in columns
     )
     header = ("column", "unit", "mean", "sd", "least", "most", "test - train, in sd")
     return html_table(Table(header=header, rows=rows), text_columns=(1,))
+
+
+def _short(*numbers: float) -> list[str]:
+    return ["" if math.isnan(number) else f"{number:.4g}" for number in numbers]
 
 
 def _failures(survey: DatasetSurvey) -> Iterator[str]:

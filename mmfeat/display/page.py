@@ -16,19 +16,21 @@ body { font-family: system-ui, sans-serif; line-height: 1.45; color: #111; backg
   max-width: 56rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #bbb; }
 figure { margin: 1rem 0; break-inside: avoid; } figcaption { font-size: 0.9rem; color: #333; }
-img { display: block; width: 100%; max-width: 40rem; height: auto; }
+img { display: block; width: 100%; max-width: 38rem; height: auto; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.15rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top; }
-td { white-space: nowrap; }
+th, td { padding: 0.15rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd;
+  vertical-align: top; white-space: nowrap; }
 th:first-child, td:first-child, .text { text-align: left; }
-td.text { white-space: normal; min-width: 12rem; overflow-wrap: anywhere; }
+td.long { white-space: normal; min-width: 12rem; overflow-wrap: anywhere; }
 li { margin: 0.2rem 0; overflow-wrap: anywhere; }
 summary { cursor: pointer; padding: 0.3rem 0; color: #00527f; }
 .note { color: #333; font-size: 0.9rem; overflow-wrap: anywhere; }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; }
   h2 { break-after: avoid; } tr { break-inside: avoid; } }
 """
+
+_LONG = 24  # letters: a text of more is broken into lines, of 12 rem at least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,13 @@ def write_page(output: Path, text: str) -> Path:
 
 
 def _row(cells: Sequence[str], tag: str, text_columns: Sequence[int]) -> str:
-    kinds = [' class="text"' if column in text_columns else "" for column in range(len(cells))]
+    kinds = [_kind(cell, is_text=column in text_columns) for column, cell in enumerate(cells)]
     scope = ' scope="col"' if tag == "th" else ""
     shown = (f"<{tag}{scope}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, kinds, strict=True))
     return f"<tr>{''.join(shown)}</tr>"
+
+
+def _kind(cell: str, *, is_text: bool) -> str:
+    if not is_text:
+        return ""
+    return ' class="text long"' if len(cell) > _LONG else ' class="text"'

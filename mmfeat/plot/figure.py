@@ -74,7 +74,7 @@ def write_clip_figure(view: ClipView, output: Path) -> None:
     height = _height(view, chosen) + 0.18 * len(title)
     file_format = output.suffix.lower().removeprefix(".")
     with drawn(output, file_format, height, width=_PICTURE_WIDTH, **_grid(chosen)) as (figure, axes):
-        figure.suptitle("\n".join(title), fontsize=8, x=0.01, ha="left", parse_math=False)
+        figure.suptitle("\n".join(title), fontsize=8, x=0.01, ha="left")
         _draw(view, chosen, figure, axes)
 
 

@@ -169,7 +169,7 @@ def draw_words(axes: Axes, _bar: Axes, *, words: Sequence[Word], rows: Sequence[
         axes.broken_barh([(start_s, end_s - start_s)], (low, 0.9), color=Colour.SKY, alpha=0.25)
         axes.plot([start_s, start_s], [low, low + 0.9], color=Colour.SKY, linewidth=0.8)
         if row is not None:
-            axes.text(start_s, low + 0.42, f" {word}", va="center", fontsize=7, clip_on=True, parse_math=False)
+            axes.text(start_s, low + 0.42, f" {word}", va="center", fontsize=7, clip_on=True)
     axes.set(ylim=(0, n_row), yticks=[])
     _name(axes, "words")
 
@@ -188,7 +188,7 @@ def word_rows(words: Sequence[Word], inches_per_s: float, n_most: int) -> list[i
 
 def _beside(axes: Axes, height: float, words: str) -> None:
     """Write something to the right of a panel."""
-    text = axes.text(1.008, height, words, transform=axes.get_yaxis_transform(), fontsize=6, va="baseline")
+    text = axes.text(1.008, height, words, transform=axes.get_yaxis_transform(), fontsize=6.5, va="baseline")
     text.set_in_layout(False)  # the column of the scales of colours has room for it
 
 
@@ -203,9 +203,9 @@ def _draw_bar(axes: Axes, bar: Axes, image: Any, title: str, ticks: Sequence[flo
     inside = bar.inset_axes((0.05, 0.0, 0.12, 1.0))
     colour_bar = axes.figure.colorbar(image, cax=inside)
     colour_bar.set_ticks(list(ticks), labels=[f"{tick:.2g}" for tick in ticks])
-    inside.tick_params(labelsize=6, length=2)
+    inside.tick_params(labelsize=6.5, length=2)
     inside.grid(visible=False)
-    inside.set_ylabel(title, fontsize=6, labelpad=1)
+    inside.set_ylabel(title, fontsize=6.5, labelpad=1)
 
 
 def _edges(times_s: Float64Array) -> Float64Array:
