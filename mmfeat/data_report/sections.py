@@ -137,7 +137,10 @@ def _columns(stream: StreamSurvey) -> Iterator[str]:
     yield html_paragraph(f"{stream.name}, {len(stream.columns)} columns over valid frames: {constant}; {finite}.")
     whole = _column_table(stream.columns)
     if len(stream.columns) <= _MOST_COLUMNS_SHOWN:
-        caption = f"{stream.name}: how far the values of each column lie from its mean, and the means of test and train from each other"
+        caption = (
+            f"{stream.name}: how far the values of each column lie from its mean, and the means of test and train "
+            "from each other"
+        )
         yield html_figure(f"columns-{stream.name}", figures.column_ranges(stream.columns), caption)
     yield html_details(f"Statistics of all {len(stream.columns)} columns of {stream.name}", whole)
 

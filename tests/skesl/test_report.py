@@ -92,7 +92,8 @@ def test_the_worst_clips_are_the_worst_with_their_texts(whole, material):
 def test_one_clip_shows_sound_pitch_face_and_attention(whole):
     shown = set(texts(read_page(whole).figures["clip"]))
 
-    assert {"sound", "log-F0", "action units", "attention", "seconds", "audio", "vision", "valid", "AU12"} <= shown
+    assert {"sound", "log-F0", "action units", "attention", "seconds", "audio", "vision", "valid"} <= shown
+    assert any(text.startswith("AU") for text in shown)
 
 
 def test_the_cells_of_the_confusions_are_counts_of_the_clips(whole, material):
