@@ -70,7 +70,7 @@ def validity_histogram(streams: Sequence[StreamSurvey]) -> str:
 
 def column_ranges(columns: Sequence[ColumnSurvey]) -> str:
     """Return how far the ends of each column lie from its mean, and the test part from the train part, in its sd."""
-    known = [column for column in columns if column.sd > 0]
+    known = [column for column in columns if column.count and not column.is_constant]
     rows = range(len(known))
     low, high = ([(getattr(c, end) - c.mean) / c.sd for c in known] for end in ("low", "high"))
     with drawn_svg(0.75 + 0.15 * max(len(known), 1)) as (figure, axes, text):

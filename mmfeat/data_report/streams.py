@@ -202,7 +202,7 @@ def _image_digests(reader: DatasetReader, name: str, sums: _Sums, track: Track[A
 def _columns(names: tuple[str, ...], units: tuple[str, ...], moments: dict[int, Moments]) -> Iterator[ColumnSurvey]:
     every = reduce(Moments.merged, moments.values(), Moments.nothing(len(names)))
     train, test = (moments.get(int(part), Moments.nothing(len(names))).mean for part in (Split.TRAIN, Split.TEST))
-    sd = every.sd
+    sd, changes = every.sd, (every.count > 0) & ~every.is_constant
     for at, (name, unit) in enumerate(zip(names, units, strict=True)):
         counted = bool(every.count[at])
         yield ColumnSurvey(
@@ -215,5 +215,5 @@ def _columns(names: tuple[str, ...], units: tuple[str, ...], moments: dict[int, 
             high=float(every.high[at]) if counted else float("nan"),
             n_not_finite=int(every.n_not_finite[at]),
             is_constant=bool(every.is_constant[at]),
-            shift=float((test[at] - train[at]) / sd[at]) if sd[at] > 0 else float("nan"),
+            shift=float((test[at] - train[at]) / sd[at]) if changes[at] else float("nan"),
         )

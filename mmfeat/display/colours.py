@@ -9,8 +9,8 @@ class Colour(StrEnum):
     """Colours of lines and areas: those of Okabe and Ito, with orange, red and sky darkened.
 
     On white every one has a contrast of at least 3 to 1, which WCAG 2.1 asks of graphics (success criterion 1.4.11);
-    orange and sky as Okabe and Ito give them have 2.3, and a darker orange needs a darker red beside it. Any two are told
-    apart with protanopia and deuteranopia too; the tests hold both.
+    orange and sky as Okabe and Ito give them have 2.3, and a darker orange needs a darker red beside it. Any two are
+    told apart with protanopia and deuteranopia too; the tests hold both.
     """
 
     BLUE = "#0072B2"

@@ -75,6 +75,7 @@ def drawn(
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # shown as a box
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, figure.subplots(**options)
+        _fix_layout(figure)
         figure.savefig(target, format=file_format, metadata=_NO_DATE[file_format])
 
 
@@ -84,6 +85,17 @@ def drawn_svg(height: float, *, width: float = PAGE_WIDTH, **options: Any) -> It
     text = io.StringIO()
     with drawn(text, "svg", height, width=width, **options) as (figure, axes):
         yield figure, axes, text
+
+
+def _fix_layout(figure: Figure) -> None:
+    """Lay a figure out, and round where its axes stand: the solver's last bits differ from run to run."""
+    engine = figure.get_layout_engine()
+    assert engine is not None, "drawn() asks for constrained layout"
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = axes.get_position().bounds
+        axes.set_position((round(left, 5), round(bottom, 5), round(width, 5), round(height, 5)))
 
 
 def _installed_fonts() -> list[str]:

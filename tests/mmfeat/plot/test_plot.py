@@ -137,7 +137,12 @@ def write_parts(path, *, starts_s):
         preset="p", config={}, hop_s=0.1,
     )  # fmt: skip
     with DatasetWriter(
-        path, info=DatasetInfo(name="parts"), streams=[info], labels=[LabelInfo(name="mood")], schemes=["a"]
+        path,
+        info=DatasetInfo(name="parts"),
+        streams=[info],
+        labels=[LabelInfo(name="mood")],
+        schemes=["a"],
+        words={},
     ) as writer:
         for index, start_s in enumerate(starts_s):
             known = 0.0 if np.isnan(start_s) else start_s
