@@ -94,4 +94,4 @@ class Moments:
     @property
     def is_constant(self) -> BoolArray:
         """Whether a column has one value only."""
-        return (self.count > 0) & (self.low == self.high)
+        return np.asarray((self.count > 0) & (self.low == self.high))
