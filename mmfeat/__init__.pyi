@@ -109,6 +109,7 @@ from .display import (
     PageSection as PageSection,
     Table as Table,
     check_page_path as check_page_path,
+    defined as defined,
     drawn_svg as drawn_svg,
     html_figure as html_figure,
     html_page as html_page,

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfeat import ConfigError, InputError, Split, Table
-from skesl.defined import defined
+from mmfeat import ConfigError, InputError, Split, Table, defined
 from skesl.errors import CheckpointError, check_train_extra
 from skesl.external import read_predictions
 from skesl.measures import Mean, Values
@@ -223,7 +222,7 @@ def _target(sources: Sequence[Path], data: Path, labels: Sequence[str], part: Sp
     from skesl.runs import settings_of_runs, target_of_runs
 
     settings = [one for folder in folders for one in settings_of_runs([folder])[1]]
-    learned = list(dict.fromkeys(one["data"]["label"] for one in settings))
+    learned = list(dict.fromkeys(", ".join(one["data"]["task"]["labels"]) for one in settings))
     if len(learned) > 1:
         raise CheckpointError(f"{folders[0]}, {folders[1]}: expected runs of one label, got {' and '.join(learned)}")
     return target_of_runs(settings, data, part=part, scheme=scheme)

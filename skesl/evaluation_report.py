@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmfeat import Cell, Table
-from skesl.defined import defined
+from mmfeat import Cell, Table, defined
 from skesl.metrics import METRIC_NAMES, suits
 from skesl.statistics import LEVEL, Difference, Interval, smallest_p
 

@@ -14,6 +14,7 @@ from skesl.evaluation_report import EvaluationReport
 from skesl.predictions import Predictions
 from skesl.report_sections import ReportConfig
 from skesl.runs import selection_of, settings_of_runs
+from skesl.task import task_from_json
 
 
 def write_report(
@@ -53,10 +54,11 @@ def _pretraining_page(runs: Sequence[Path], settings: Mapping[str, Any], config:
 def _finetuning_page(runs: Sequence[Path], config: ReportConfig) -> str:
     folders, settings = settings_of_runs(runs)
     report = _evaluated(folders, config)
-    predictions = Predictions.load(RunFolder(path=folders[0]).predictions)
     own = settings[0]
+    task = task_from_json(own["data"]["task"])
+    predictions = Predictions.load(RunFolder(path=folders[0]).predictions, task)
     where = f"{report.part} part of {report.data}" if report else "predictions stored in the run"
-    lead = f"{own['method']} on {own['data']['name']}, label {own['data']['label']}: {where}; {selection_of(own)}."
+    lead = f"{own['method']} on {own['data']['name']}, label {', '.join(task.labels)}: {where}; {selection_of(own)}."
     several = [html_paragraph(f"Pictures of single clips are those of {folders[0].name}.")] if len(folders) > 1 else []
     return html_page(
         f"skesl report: {', '.join(folder.name for folder in folders)}",
@@ -66,7 +68,7 @@ def _finetuning_page(runs: Sequence[Path], config: ReportConfig) -> str:
             sections.training(folders),
             PageSection(title="Predictions", blocks=(*several, *sections.predictions_of(predictions))),
             PageSection(title="Recordings", blocks=tuple(sections.recordings(predictions, config))),
-            PageSection(title="Modalities", blocks=tuple(sections.modalities(report))),
+            PageSection(title="Modalities", blocks=tuple(sections.modalities(report, task))),
             PageSection(title="One clip over time", blocks=tuple(sections.clip(folders[0], predictions, config))),
             PageSection(title=f"The worst {sections.N_WORST} clips", blocks=(sections.worst(predictions, config),)),
             sections.settings_of(folders),
