@@ -26,7 +26,7 @@ KINDS = ("sound", "pitch", "mfcc", "chroma", "features", "units", "valid", "word
 _PICTURE_WIDTH = 7.2  # inches: two columns of a paper
 _N_UNIT = 8
 _N_WORD_ROW = 8
-_TIME_SHARE, _BESIDE = 0.76, 0.12  # of the width of a figure, about; what is left is names
+_NAMES, _BESIDE = 0.95, 0.9  # inches to the left and to the right of the time axis, about
 _MOST_FEATURES = 200  # of a stream that is drawn as one picture
 _NATURAL = {0: "C", 2: "D", 4: "E", 5: "F", 7: "G", 9: "A", 11: "B"}
 
@@ -57,7 +57,7 @@ def clip_svg(
         MissingExtraError: matplotlib is not installed.
     """
     chosen = [*_panels(view, kinds, PAGE_WIDTH), *_line_panels(lines or {})]
-    with drawn_svg(_height(view, chosen), **_grid(chosen)) as (figure, axes, text):
+    with drawn_svg(_height(view, chosen), **_grid(chosen, PAGE_WIDTH)) as (figure, axes, text):
         _draw(view, chosen, figure, axes)
     return text.getvalue()
 
@@ -73,7 +73,7 @@ def write_clip_figure(view: ClipView, output: Path) -> None:
     title = [" · ".join([view.clip_id, *view.facts]), *textwrap.wrap(view.text, 110, max_lines=3, placeholder=" …")]
     height = _height(view, chosen) + 0.18 * len(title)
     file_format = output.suffix.lower().removeprefix(".")
-    with drawn(output, file_format, height, width=_PICTURE_WIDTH, **_grid(chosen)) as (figure, axes):
+    with drawn(output, file_format, height, width=_PICTURE_WIDTH, **_grid(chosen, _PICTURE_WIDTH)) as (figure, axes):
         figure.suptitle("\n".join(title), fontsize=8, x=0.01, ha="left")
         _draw(view, chosen, figure, axes)
 
@@ -88,13 +88,17 @@ def _height(view: ClipView, chosen: list[Panel]) -> float:
     return 0.45 + sum(panel.height + 0.08 for panel in chosen)
 
 
-def _grid(chosen: list[Panel]) -> dict[str, Any]:
+def _grid(chosen: list[Panel], width: float) -> dict[str, Any]:
     """Return how the panels stand: beside each one there is place for a scale of colours."""
     heights = [panel.height for panel in chosen]
     return {
-        "nrows": len(chosen), "ncols": 2, "sharex": "col", "squeeze": False, "width_ratios": [_TIME_SHARE, _BESIDE],
-        "height_ratios": heights,
+        "nrows": len(chosen), "ncols": 2, "sharex": "col", "squeeze": False, "height_ratios": heights,
+        "width_ratios": [_time_width(width), _BESIDE],
     }  # fmt: skip
+
+
+def _time_width(width: float) -> float:
+    return width - _NAMES - _BESIDE
 
 
 def _draw(view: ClipView, chosen: list[Panel], figure: Figure, axes: list[list[Axes]]) -> None:
@@ -124,7 +128,7 @@ def _panels(view: ClipView, kinds: Collection[str], width: float) -> Iterator[Pa
         flags = dict(_flags(view))
         yield Panel(height=0.16 * len(flags), draw=partial(panels.draw_validity, rows=flags))
     if "words" in kinds and view.words:
-        rows = panels.word_rows(view.words, width * _TIME_SHARE / (view.end_s or 1.0), _N_WORD_ROW)
+        rows = panels.word_rows(view.words, _time_width(width) / (view.end_s or 1.0), _N_WORD_ROW)
         n_row = 1 + max(row or 0 for row in rows)
         yield Panel(height=0.06 + 0.14 * n_row, draw=partial(panels.draw_words, words=view.words, rows=rows))
 

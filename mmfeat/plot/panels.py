@@ -60,7 +60,7 @@ def draw_pitch(axes: Axes, bar: Axes, *, sound: Waveform | None, frames: FrameFe
         times_s, hz = _voiced(frames)
         lowest_hz, highest_hz = min(lowest_hz, 0.9 * hz.min(initial=np.inf)), max(highest_hz, 1.1 * hz.max(initial=0.0))
         axes.plot(times_s, hz, ".", color="white", markersize=5)
-        axes.plot(times_s, hz, ".", color=Colour.RED, markersize=3)
+        axes.plot(times_s, hz, ".", color=Colour.ORANGE, markersize=3)
     axes.set(yscale="log", ylim=(lowest_hz, highest_hz))
     ticks = [hz for hz in _FREQUENCY_TICKS if hz <= highest_hz]
     axes.set_yticks(ticks, [f"{hz / 1000:g}k" if hz >= 1000 else str(hz) for hz in ticks])
@@ -169,7 +169,10 @@ def draw_words(axes: Axes, _bar: Axes, *, words: Sequence[Word], rows: Sequence[
         axes.broken_barh([(start_s, end_s - start_s)], (low, 0.9), color=Colour.SKY, alpha=0.25)
         axes.plot([start_s, start_s], [low, low + 0.9], color=Colour.SKY, linewidth=0.8)
         if row is not None:
-            axes.text(start_s, low + 0.42, f" {word}", va="center", fontsize=7, clip_on=True)
+            axes.annotate(
+                word, (start_s, low + 0.42), (2, 0), textcoords="offset points", va="center", fontsize=7,
+                annotation_clip=True,
+            )  # fmt: skip
     axes.set(ylim=(0, n_row), yticks=[])
     _name(axes, "words")
 
