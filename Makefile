@@ -13,7 +13,7 @@ help:
 	@echo "make test       lint, types and all tests"
 	@echo "make test-slow  tests that install, kill builds at fifty moments, and write a million clips"
 	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
-	@echo "make report-check  the page of skesl report, in a headless browser where one is installed"
+	@echo "make report-check  the pages of mmfeat report and skesl report, in a headless browser where one is installed"
 	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
 	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"
 	@echo "make bench-reading     speed of writing and reading dataset files, into README (about 3 minutes)"
@@ -61,7 +61,7 @@ real: install
 	$(BIN)/python -m pytest -m "real and not slow" -s
 
 report-check: install
-	$(BIN)/python -m pytest tests/skesl/test_report.py -rs
+	$(BIN)/python -m pytest tests/mmfeat/data_report/test_data_report.py tests/skesl/test_report.py -rs
 
 bench-extraction: install
 	$(BIN)/python benchmarks/extraction.py --write

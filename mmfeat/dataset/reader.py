@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from mmfeat.dataset.aligned import AlignedBatch, read_aligned
 from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.dataset_tables import DatasetTables
 from mmfeat.dataset.logical import compression_of
-from mmfeat.dataset.open_stream import FrameBatch, OpenStream
+from mmfeat.dataset.open_stream import FrameBatch, FrameBlock, OpenStream
 from mmfeat.dataset.padded import Memory, PaddedBatch, read_padded
 from mmfeat.errors import InputError
 from mmfeat.images import EncodedFrames
@@ -171,6 +171,21 @@ class DatasetReader(DatasetTables):
         runs = self._runs_of(stream, opened, indices)
         with refusing_damage(self.path):
             return read_padded(opened.columns, runs, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
+
+    def blocks(self, stream: str) -> Iterator[FrameBlock]:
+        """Yield all frames of a stream in blocks of some megabytes, whatever the lengths of the clips are.
+
+        Raises:
+            InputError: the file has no such stream, the stream holds encoded images, or the file is damaged.
+        """
+        opened = self._opened(stream)
+        self._check_kind(stream, opened, images=False)
+        with refusing_damage(self.path):
+            yield from opened.blocks()
+
+    def n_blocks(self, stream: str) -> int:
+        """Return how many blocks ``blocks`` yields."""
+        return self._opened(stream).n_block
 
     def read_aligned(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
         """Return the mean of a stream's frames inside each word of several clips; see ``word_means``.
