@@ -7,14 +7,14 @@ asked for.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat import Float32Array
+from mmfeat import BoolArray, Float32Array
 from skesl.masking import SpokenText, TextMasker
 from skesl.text import TokenisedText
 
@@ -95,6 +95,29 @@ class TextTable:
         """Bytes of all arrays."""
         arrays = (self.n_pieces, self.ids, self.offsets, self.positions, self.targets, self.spans, self.first_spans)
         return sum(array.nbytes for array in arrays)
+
+    def padded(
+        self, numbers: IntArray, *, draw_of: Callable[[int], tuple[int, ...]]
+    ) -> tuple[IntArray, BoolArray, IntArray]:
+        """Return several texts as ids, shape (text, token), 0 behind each; where they are real; and their positions.
+
+        Args:
+            numbers: which texts.
+            draw_of: returns the numbers from which the random word of a row is drawn; see ``text``.
+        """
+        starts, stops = self.offsets[numbers], self.offsets[numbers + 1]
+        is_drawn = self.first_spans[numbers] >= 0
+        positions = self.positions[numbers].astype(np.int64)
+        drawn = {row: self.text(int(numbers[row]), draw=draw_of(row)) for row in np.flatnonzero(is_drawn).tolist()}
+        lengths = np.where(is_drawn, 0, stops - starts)
+        n_token = max(1, int(lengths.max(initial=0)), *(len(ids) for ids, _ in drawn.values()))
+        places = np.arange(n_token)
+        is_real = places < lengths[:, None]
+        ids = np.zeros(is_real.shape, dtype=np.int64)
+        ids[is_real] = self.ids[(starts[:, None] + places)[is_real]]
+        for row, (own, position) in drawn.items():
+            ids[row, : len(own)], is_real[row, : len(own)], positions[row] = own, True, position
+        return ids, is_real, positions
 
     def text(self, number: int, *, draw: tuple[int, ...]) -> tuple[IntArray, int]:
         """Return a text's ids with special tokens, and where its mask stands.

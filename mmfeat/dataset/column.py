@@ -21,6 +21,7 @@ from mmfeat.dataset.decimal_values import DecimalValues
 from mmfeat.errors import SchemaError
 
 Array = npt.NDArray[Any]
+IntArray = npt.NDArray[np.int64]
 _WORTH_A_KERNEL = 8  # runs
 
 
@@ -56,17 +57,19 @@ class Column:
             self._fill(rows, runs, firsts)
         return rows
 
-    def read_each(self, runs: Sequence[tuple[int, int]], tables: Array) -> None:
-        """Fill each table of ``tables``, shape (run, row, …), with one run, and with zeros behind its end.
+    def read_each(self, runs: IntArray, rows: Array, firsts: IntArray, ends: IntArray) -> int:
+        """Read runs of rows into their places, with zeros behind each, in one call in which other threads go on.
 
-        Raises:
-            SchemaError: the file ends before them.
+        Args:
+            runs: shape (run, 2): where each begins and ends in the column.
+            rows: contiguous, shape (row, …): what is filled.
+            firsts: shape (run,): the row of ``rows`` at which each begins.
+            ends: shape (run,): the row of ``rows`` up to which it becomes 0 behind each.
+
+        Returns:
+            How many were read; the rest is left to ``read_into``, which reads them or says what is wrong.
         """
-        n_row = tables.shape[1]
-        n_done = self._fill_compiled(tables, runs, range(0, len(runs) * n_row, n_row), n_row)
-        for table, (start, stop) in zip(tables[n_done:], runs[n_done:], strict=True):
-            self.read_into(table[: stop - start], start)
-            table[stop - start :] = 0
+        return self._fill_compiled(rows, runs, firsts, ends)
 
     def read_into(self, rows: Array, start: int) -> None:
         """Fill ``rows`` with the rows from ``start`` on.
@@ -93,9 +96,7 @@ class Column:
         for first, (start, stop) in zip(firsts[n_done:], runs[n_done:], strict=True):
             self._read_bytes(content[first * row_bytes : (first + stop - start) * row_bytes], start)
 
-    def _fill_compiled(
-        self, rows: Array, runs: Sequence[tuple[int, int]], firsts: Sequence[int], n_row: int = 0
-    ) -> int:
+    def _fill_compiled(self, rows: Array, runs: Any, firsts: Any, ends: IntArray | None = None) -> int:
         """Return how many runs were read; of the next one the plain way says what is wrong, or reads it."""
         if not self._is_plain or rows.dtype != self.dtype or len(runs) < _WORTH_A_KERNEL:
             return 0
@@ -103,10 +104,11 @@ class Column:
 
         if not CAN_READ:
             return 0
-        bounds, begins = (np.array(places, dtype=np.int64) * self._row_bytes for places in (runs, firsts))
-        content, sizes = rows.reshape(-1).view(np.uint8), bounds[:, 1] - bounds[:, 0]
-        places = self._first + bounds[:, 0]
-        return read_runs(self._descriptor, content, begins, places, sizes, n_row * self._row_bytes)
+        bounds, begins = (np.asarray(places, dtype=np.int64) * self._row_bytes for places in (runs, firsts))
+        sizes = bounds[:, 1] - bounds[:, 0]
+        stops = begins + sizes if ends is None else ends * self._row_bytes
+        content = rows.reshape(-1).view(np.uint8)
+        return read_runs(self._descriptor, content, begins, self._first + bounds[:, 0], sizes, stops)
 
     def _read_bytes(self, content: memoryview, start: int) -> None:
         """Fill ``content`` with the bytes from row ``start`` on."""

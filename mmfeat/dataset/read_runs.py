@@ -26,9 +26,9 @@ def read_runs(
     begins: npt.NDArray[Any],
     places: npt.NDArray[Any],
     sizes: npt.NDArray[Any],
-    room: int,
+    ends: npt.NDArray[Any],
 ) -> int:
-    """Read runs of bytes and return how many could be read.
+    """Read runs of bytes, put zeros behind them, and return how many could be read.
 
     The next one has no place in ``content``, ends too early in the file, or is refused by the system.
 
@@ -38,12 +38,12 @@ def read_runs(
         begins: int64, shape (run,): where each run begins in ``content``.
         places: int64, shape (run,): where it begins in the file.
         sizes: int64, shape (run,): its bytes.
-        room: bytes that every run has in ``content``; those that it does not fill become 0. 0: they are left alone.
+        ends: int64, shape (run,): up to where ``content`` becomes 0 behind each run.
     """
     address = content.ctypes.data
     for run in range(sizes.size):
         begin, place, end = begins[run], places[run], begins[run] + sizes[run]
-        if begin < 0 or end > content.size:
+        if begin < 0 or max(end, ends[run]) > content.size:
             return run
         while begin < end:
             n_byte = _pread(descriptor, address + begin, end - begin, place)
@@ -51,5 +51,5 @@ def read_runs(
                 return run
             begin += n_byte
             place += n_byte
-        content[begin : begins[run] + room] = 0
+        content[begin : ends[run]] = 0
     return int(sizes.size)

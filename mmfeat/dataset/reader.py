@@ -153,7 +153,7 @@ class DatasetReader(DatasetTables):
             drop_invalid: leave frames that are not valid out; else they stay and the mask is False there.
             max_frames: of the frames that are left, keep the first ones of each clip; None: all.
             memory: called with a shape, returns the contiguous float32 array in which the values are put, whatever
-                stands in it; where invalid frames are left out they end up at its front. None: new memory.
+                stands in it. None: new memory.
 
         Raises:
             InputError: the file has no such stream or clip, the stream holds encoded images, or the file is damaged.
@@ -168,9 +168,9 @@ class DatasetReader(DatasetTables):
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
-        runs = self._runs_of(stream, opened, indices)
+        clips = self._bounds_of(stream, opened, indices)
         with refusing_damage(self.path):
-            return read_padded(opened.columns, runs, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
+            return read_padded(opened.columns, clips, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
 
     def read_aligned(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
         """Return the mean of a stream's frames inside each word of several clips; see ``word_means``.
@@ -223,14 +223,19 @@ class DatasetReader(DatasetTables):
         self._check_name("stream", stream, self.stream_names)
         return self._values(f"/streams/{stream}/{column}")
 
-    def _runs_of(
+    def _bounds_of(
         self, stream: str, opened: OpenStream, indices: Sequence[int] | npt.NDArray[np.int64]
-    ) -> list[tuple[int, int]]:
-        """Return where the frames of each clip begin and end."""
+    ) -> npt.NDArray[np.int64]:
+        """Return where the frames of each clip begin and end, shape (clip, 2)."""
         clips = np.asarray(indices if len(indices) else np.empty(0, np.int64))
         for index in clips[(clips < 0) | (clips >= opened.offsets.size - 1)][:1]:
             self._check_clip(f"stream {stream!r}", opened.offsets.size - 1, index)
-        return list(zip(opened.offsets[clips].tolist(), opened.offsets[clips + 1].tolist(), strict=True))
+        return np.stack([opened.offsets[clips], opened.offsets[clips + 1]], axis=1)
+
+    def _runs_of(
+        self, stream: str, opened: OpenStream, indices: Sequence[int] | npt.NDArray[np.int64]
+    ) -> list[tuple[int, int]]:
+        return [(start, stop) for start, stop in self._bounds_of(stream, opened, indices).tolist()]
 
     def _check_kind(self, stream: str, opened: OpenStream, *, images: bool) -> None:
         if bool(opened.info.codec) is images:

@@ -325,14 +325,15 @@ def test_a_compiled_call_neither_reads_nor_writes_beyond_its_bounds(tmp_path):
     with (tmp_path / "a").open("rb") as handle:
         content = np.full(20, 255, np.uint8)
 
-        def read(begins, places, sizes, room=0):
-            runs = (np.array(numbers, dtype=np.int64) for numbers in (begins, places, sizes))
-            return read_runs(handle.fileno(), content[5:15], *runs, room)
+        def read(begins, places, sizes, ends=(0,)):
+            runs = (np.array(numbers, dtype=np.int64) for numbers in (begins, places, sizes, ends))
+            return read_runs(handle.fileno(), content[5:15], *runs)
 
         assert read([0], [50], [11]) == 0
         assert read([-1], [50], [2]) == 0
         assert read([0], [95], [6]) == 0
         assert read([0], [-1], [2]) == 0
-        assert read([0, 5], [10, 20], [2, -3], 5) == 2
+        assert read([0], [50], [2], [11]) == 0
+        assert read([0, 5], [10, 20], [2, -3], [5, 10]) == 2
     assert content[:5].tolist() == content[15:].tolist() == [255] * 5
     assert content[5:15].tolist() == [10, 11] + [0] * 8
