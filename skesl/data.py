@@ -177,17 +177,16 @@ class ClipSet(Dataset[Sample]):
             items: which clips of this set.
             buffers: memory for the frames, which the next batch read with it overwrites; new memory where None.
         """
-        texts = [self._text(int(item)) for item in items]
-        input_ids, text_mask = _pad([ids for ids, _ in texts])
+        input_ids, text_mask, positions = self._table.padded(items, draw_of=lambda row: self._draw(int(items[row])))
         frames = {name: self._padded(name, self._indices[items], buffers) for name in self._streams}
         return Batch(
             clip_ids=self._ids(items.tolist()),
-            input_ids=input_ids,
-            text_mask=text_mask,
+            input_ids=torch.from_numpy(input_ids),
+            text_mask=torch.from_numpy(text_mask),
             streams={name: values for name, (values, _) in frames.items()},
             stream_masks={name: mask for name, (_, mask) in frames.items()},
             labels=torch.from_numpy(self._labels[items]),
-            mask_positions=torch.tensor([position for _, position in texts], dtype=torch.int64),
+            mask_positions=torch.from_numpy(positions),
         )
 
     def cuts(self) -> list[Cut]:
@@ -204,7 +203,10 @@ class ClipSet(Dataset[Sample]):
         return Cut(name="text", unit="tokens", limit=limit, n_clip=beyond.size, n_left_out=int(beyond.sum()))
 
     def _text(self, item: int) -> tuple[npt.NDArray[np.int64], int]:
-        return self._table.text(item, draw=(self._seed, self._epoch, int(self._indices[item])))
+        return self._table.text(item, draw=self._draw(item))
+
+    def _draw(self, item: int) -> tuple[int, ...]:
+        return self._seed, self._epoch, int(self._indices[item])
 
     def _ids(self, items: Iterable[int]) -> tuple[str, ...]:
         names = self._reader.clip_ids

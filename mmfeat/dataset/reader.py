@@ -168,9 +168,10 @@ class DatasetReader(DatasetTables):
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
-        clips = self._bounds_of(stream, opened, indices)
+        starts, stops = self._bounds_of(stream, opened, indices)
+        options = {"drop_invalid": drop_invalid, "max_frames": max_frames, "memory": memory}
         with refusing_damage(self.path):
-            return read_padded(opened.columns, clips, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
+            return read_padded(opened.columns, starts, stops - starts, **options)
 
     def read_aligned(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
         """Return the mean of a stream's frames inside each word of several clips; see ``word_means``.
@@ -225,17 +226,18 @@ class DatasetReader(DatasetTables):
 
     def _bounds_of(
         self, stream: str, opened: OpenStream, indices: Sequence[int] | npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
-        """Return where the frames of each clip begin and end, shape (clip, 2)."""
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return where the frames of each clip begin, and where they end."""
         clips = np.asarray(indices if len(indices) else np.empty(0, np.int64))
         for index in clips[(clips < 0) | (clips >= opened.offsets.size - 1)][:1]:
             self._check_clip(f"stream {stream!r}", opened.offsets.size - 1, index)
-        return np.stack([opened.offsets[clips], opened.offsets[clips + 1]], axis=1)
+        return opened.offsets[clips], opened.offsets[clips + 1]
 
     def _runs_of(
         self, stream: str, opened: OpenStream, indices: Sequence[int] | npt.NDArray[np.int64]
     ) -> list[tuple[int, int]]:
-        return [(start, stop) for start, stop in self._bounds_of(stream, opened, indices).tolist()]
+        starts, stops = self._bounds_of(stream, opened, indices)
+        return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
     def _check_kind(self, stream: str, opened: OpenStream, *, images: bool) -> None:
         if bool(opened.info.codec) is images:
