@@ -59,8 +59,8 @@ ABOUT = (
     "One epoch in shuffled batches of 32. Released: the way of SKESL's released code, everything padded in memory as "
     "float64, every clip tokenised when it is asked for and turned into float32 tensors, stacked by torch's loader in "
     "the process that trains. skesl: `ClipSet` and `read_ahead` from a dataset file in the page cache. Copy alone: the "
-    "system's `preadv` of the same frames into memory of one batch, clip by clip, which no loader of this file can beat without "
-    "mapping it. The difference is the largest one between the tokens, frames and labels of the two, over all clips."
+    "system's `preadv` of the same frames into memory of one batch, clip by clip, which no loader that reads this file "
+    "can beat. The difference is the largest one between the tokens, frames and labels of the two, over all clips."
 )
 HEADER = [
     "| stage | released | skesl | copy alone | ratio, time of the processor (quartiles) | skesl on the clock, 1 and 2 "
@@ -272,9 +272,8 @@ def main() -> None:
             lines.append(line)
     print(f"\n{used}\n{measured}", file=sys.stderr)
     if arguments.write:
-        made_by = (
-            f"{used} {arguments.rounds} rounds in turn, {arguments.clips:,} clips. Made by `make bench-loading`: {measured}"
-        )
+        rounds = f"{arguments.rounds} rounds in turn, {arguments.clips:,} clips"
+        made_by = f"{used} {rounds}. Made by `make bench-loading`: {measured}"
         publish("## Batches for training", "bench-loading", ABOUT, lines, made_by)
 
 

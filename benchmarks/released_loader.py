@@ -3,8 +3,8 @@
 All frames lie padded in memory, as float64: the released scripts pad with ``np.zeros`` and store what comes of it. Each
 clip is tokenised whenever it is asked for (three times in pretraining), its frames become float32 tensors then, and
 torch's loader stacks the clips in the process that trains.
-Source: qianfan1996/SKESL at 4a415b1, data_loader.py (39 tokens), data/*/get_*_embedding.py (400 and 55 frames, float64),
-main.py:60 and pretrain.py:51 (``DataLoader(dataset, batch_size, shuffle=True)``: no workers, no pinned memory).
+Source: qianfan1996/SKESL at 4a415b1, data_loader.py (39 tokens), data/*/get_*_embedding.py (400 and 55 frames, as
+float64), main.py:60 and pretrain.py:51 (``DataLoader(dataset, batch_size, shuffle=True)``: no workers, nothing pinned).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import h5py
@@ -169,9 +170,9 @@ class DatasetReader(DatasetTables):
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
         starts, stops = self._bounds_of(stream, opened, indices)
-        options = {"drop_invalid": drop_invalid, "max_frames": max_frames, "memory": memory}
+        read = partial(read_padded, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
         with refusing_damage(self.path):
-            return read_padded(opened.columns, starts, stops - starts, **options)
+            return read(opened.columns, starts, stops - starts)
 
     def read_aligned(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
         """Return the mean of a stream's frames inside each word of several clips; see ``word_means``.
