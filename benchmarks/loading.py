@@ -17,11 +17,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import argparse  # noqa: E402
-import csv  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-import time  # noqa: E402
 from collections.abc import Callable, Iterable, Iterator  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -30,30 +28,17 @@ from typing import Any  # noqa: E402
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from made_clips import STREAMS, write_clips  # noqa: E402
 from released_loader import N_AUDIO_FRAME, N_TOKEN, N_VISION_FRAME, ReleasedDataset, padded, released_loader  # noqa: E402
-from report import conditions, publish  # noqa: E402
+from report import conditions, publish, ratio, seconds  # noqa: E402
 
-from mmfeat import (  # noqa: E402
-    AudioFeatureConfig,
-    ClipEntry,
-    ClipFeatures,
-    DatasetInfo,
-    DatasetReader,
-    DatasetWriter,
-    FrameFeatures,
-    LabelInfo,
-    OpenFaceConfig,
-    StreamInfo,
-)
-from mmfeat.audio import audio_stream_info  # noqa: E402
-from mmfeat.vision import openface_stream_info  # noqa: E402
+from mmfeat import DatasetReader  # noqa: E402
 from skesl import ClipSet, TextEncoder, load_lexicon, load_text_encoder  # noqa: E402
 from skesl.batches import epoch_batches  # noqa: E402
 from skesl.config import Stage  # noqa: E402
 from skesl.loading import read_ahead  # noqa: E402
 
 BATCH_SIZE = 32
-STREAMS = ("audio", "vision")
 _MOST_BYTES = N_VISION_FRAME * 709 * 4  # of one stream in a clip
 ABOUT = (
     "One epoch in shuffled batches of 32. Released: the way of SKESL's released code, everything padded in memory as "
@@ -67,51 +52,6 @@ HEADER = [
     "reading threads | ratio on the clock, 2 threads (quartiles) | max abs difference |",
     "|---|---|---|---|---|---|---|---|",
 ]
-
-
-def sentences(n_clip: int) -> list[str]:
-    """Return what is said in the clips."""
-    table = Path(os.environ.get("MMFEAT_REAL_DATA", "/nowhere"), "mosi", "MOSI-label.csv")
-    if table.exists():
-        with table.open(encoding="utf-8", newline="") as handle:
-            texts = [row["text"].lower() for row in csv.DictReader(handle)]
-        return [texts[index % len(texts)] for index in range(n_clip)]
-    rng = np.random.default_rng(0)
-    letters = np.array(list("abcdefghijklmnoprstuvwy"))
-    words = ["".join(rng.choice(letters, rng.integers(2, 7))) for _ in range(2_000)] + list(load_lexicon())[1000:1500]
-    return [" ".join(rng.choice(words, max(1, round(rng.lognormal(2.2, 0.6))))) for _ in range(n_clip)]
-
-
-def write_clips(path: Path, n_clip: int) -> Path:
-    """Write clips of the released lengths: sound of 1 to 9.3 s, 55 frames of faces."""
-    infos = [audio_stream_info(AudioFeatureConfig()), openface_stream_info(OpenFaceConfig())]
-    rng = np.random.default_rng(1)
-    noise = {info.name: rng.normal(size=(600, len(info.feature_names))).astype(np.float32) for info in infos}
-    labels = [LabelInfo(name="sentiment", value_range=(-3.0, 3.0))]
-    with DatasetWriter(
-        path, info=DatasetInfo(name="loading", language="en"), streams=infos, labels=labels, schemes=["default"]
-    ) as writer:
-        for index, text in enumerate(sentences(n_clip)):
-            n_frame = {"audio": min(N_AUDIO_FRAME, 40 + int(rng.lognormal(4.9, 0.6))), "vision": N_VISION_FRAME}
-            streams = {info.name: _frames(info, noise[info.name], index, n_frame[info.name]) for info in infos}
-            label = float(rng.uniform(-3, 3))
-            entry = ClipEntry(clip_id=f"{index}", recording_id=f"{index}", text=text, labels={"sentiment": label})
-            writer.write(ClipFeatures(entry=entry, streams=streams, duration_s=n_frame["audio"] * 0.032))
-    return path
-
-
-def _frames(info: StreamInfo, noise: Any, index: int, n_frame: int) -> FrameFeatures:
-    start = index % (len(noise) - n_frame)
-    return FrameFeatures(
-        values=noise[start : start + n_frame],
-        times_s=np.arange(n_frame, dtype=np.float64) * (info.hop_s or 0.033),
-        names=info.feature_names,
-        units=info.feature_units,
-        valid=np.ones(n_frame, dtype=np.bool_),
-        voiced=np.ones(n_frame, dtype=np.bool_) if info.has_voiced else None,
-        confidence=np.ones(n_frame, dtype=np.float32) if info.has_confidence else None,
-        hop_s=info.hop_s,
-    )
 
 
 class Question:
@@ -191,33 +131,21 @@ def _consume(batches: Iterable[Any]) -> None:
         pass
 
 
-def _seconds(work: Callable[[], None]) -> tuple[float, float]:
-    """Return the time of the processor and the time on the clock."""
-    cpu_s, wall_s = time.process_time(), time.perf_counter()
-    work()
-    return time.process_time() - cpu_s, time.perf_counter() - wall_s
-
-
 def ask(question: Question, n_round: int) -> str:
     """Return one row of the table: all ways in turn, a ratio from each round."""
     ways: list[Callable[[int], None]] = [lambda _: _consume(question.released), question.copy_alone]
     ways += [partial(question.by_skesl, n_thread=n_thread) for n_thread in (0, 1, 2)]
     for way in ways[1:]:
         way(0)
-    times = np.array([[_seconds(partial(way, epoch)) for way in ways] for epoch in range(1, n_round + 1)])
+    times = np.array([[seconds(partial(way, epoch)) for way in ways] for epoch in range(1, n_round + 1)])
     cpu_s, clock_s = times[..., 0], times[..., 1]
     released, copied, own, *_ = 1e6 * np.median(cpu_s, axis=0) / question.n_clip
     one, two = question.n_clip / np.median(clock_s[:, 3:], axis=0)
     return (
         f"| {question.stage} | {released:.0f} µs a clip | {own:.1f} µs | {copied:.1f} µs "
-        f"| {_ratio(cpu_s[:, 0] / cpu_s[:, 2])} | {one:,.0f} and {two:,.0f} clips/s "
-        f"| {_ratio(clock_s[:, 0] / clock_s[:, 4])} | {question.difference():g} |"
+        f"| {ratio(cpu_s[:, 0] / cpu_s[:, 2])} | {one:,.0f} and {two:,.0f} clips/s "
+        f"| {ratio(clock_s[:, 0] / clock_s[:, 4])} | {question.difference():g} |"
     )
-
-
-def _ratio(ratios: Any) -> str:
-    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-    return f"**{middle:.1f}x** ({low:.1f} to {high:.1f})"
 
 
 def memory(path: Path, encoder: TextEncoder) -> str:
