@@ -37,6 +37,7 @@ from skesl.loading import read_ahead
 from skesl.methods.skesl import Skesl
 from skesl.methods.skesl_config import SkeslConfig
 from skesl.normalise import FeatureNormaliser
+from skesl.task import Task
 from skesl.text import text_encoder_config
 
 N_FEATURE = {"audio": 33, "vision": 709}
@@ -110,7 +111,7 @@ def clip_set(reader: DatasetReader, encoder: TextEncoder, stage: Stage) -> ClipS
         encoder,
         stage=stage,
         streams=STREAMS,
-        labels=reader.labels("sentiment").values,
+        labels=reader.labels("sentiment").values[:, None],
         lexicon=load_lexicon() if stage == "pretrain" else {},
         max_text_tokens=MOST_TOKENS,
     )
@@ -150,6 +151,7 @@ def make_method(config: Any, stage: Stage, device: torch.device) -> Skesl:
         text_encoder=AutoModel.from_config(config),
         text_width=config.hidden_size,
         normalisers=normalisers,
+        task=Task(),
     )
     method.start_stage(stage)
     return method.to(device).train()

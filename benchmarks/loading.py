@@ -68,7 +68,7 @@ class Question:
             encoder,
             stage=stage,
             streams=STREAMS,
-            labels=labels,
+            labels=labels[:, None],
             lexicon=lexicon,
             max_text_tokens=N_TOKEN,
         )
@@ -108,7 +108,7 @@ class Question:
         ids, _, attended, audio, vision, label, *_ = other
         found = [_largest(own.streams["audio"], audio), _largest(own.streams["vision"], vision)]
         if self.stage == "finetune":  # in pretraining the two hide other words
-            found += [_largest(own.labels[:, None], label), _largest(own.input_ids, (ids * attended).squeeze(1))]
+            found += [_largest(own.labels, label), _largest(own.input_ids, (ids * attended).squeeze(1))]
         return max(found)
 
 
@@ -157,7 +157,7 @@ def memory(path: Path, encoder: TextEncoder) -> str:
             encoder,
             stage="pretrain",
             streams=STREAMS,
-            labels=np.zeros(reader.n_clip, dtype=np.float32),
+            labels=np.zeros((reader.n_clip, 1), dtype=np.float32),
             lexicon=load_lexicon(),
             max_text_tokens=N_TOKEN,
         )

@@ -57,6 +57,8 @@ SKESL_2 = {
     "skesl.nn",
     "skesl.normalise",
     "skesl.schedules",
+    "skesl.task",
+    "skesl.task_outputs",
     "skesl.text",
     "skesl.text_table",
     "skesl.word_piece_masking",
@@ -93,6 +95,7 @@ SKESL_3 = {
     "skesl.streams",
     "skesl.tables",
     "skesl.target",
+    "skesl.task_measures",
     "skesl.trainer",
     "skesl.watch",
 }
