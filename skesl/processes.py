@@ -44,7 +44,8 @@ def join_processes(device: str) -> torch.device:
     """
     if torch.distributed.is_initialized() or "LOCAL_RANK" not in os.environ:
         return choose_device(device)
-    return start_processes(TrainConfig(device=device)).device
+    own: torch.device = start_processes(TrainConfig(device=device)).device
+    return own
 
 
 def choose_device(name: str) -> torch.device:
