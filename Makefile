@@ -6,7 +6,7 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap results format clean
+.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-gpu bench-bootstrap results format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
@@ -20,8 +20,9 @@ help:
 	@echo "make bench-archives    size and cost of compressed files, needs MMFEAT_REAL_DATA (about 3 minutes)"
 	@echo "make bench-loading     speed and equality of the batches for training (about 3 minutes)"
 	@echo "make bench-training    speed and error of training, into README (about 10 minutes; texts of MMFEAT_REAL_DATA)"
+	@echo "make bench-gpu         speed of training on a GPU and what bounds it (about 10 minutes; needs a CUDA device)"
 	@echo "make bench-bootstrap   speed of the intervals of skesl evaluate, printed"
-	@echo "make bench      all benchmarks"
+	@echo "make bench      all benchmarks but the one on a GPU"
 	@echo "make results    every method on real data over 5 seeds, into benchmarks/RESULTS.md; needs MMFEAT_REAL_DATA (hours)"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
@@ -80,6 +81,9 @@ bench-loading: install
 
 bench-training: install
 	$(BIN)/python benchmarks/training.py --write
+
+bench-gpu: install
+	$(BIN)/python benchmarks/gpu_training.py --write
 
 bench-bootstrap: install
 	$(BIN)/python benchmarks/bootstrap.py

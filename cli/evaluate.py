@@ -20,6 +20,7 @@ from .options import (
     listed,
     overwrite_option,
 )
+from .train_options import is_first_process
 
 PARTS = click.Choice(["train", "valid", "test"])
 own_scheme_option = click.option("--split-scheme", "scheme", default=None, help="Split scheme; default the run's own.")
@@ -100,6 +101,8 @@ def evaluate(
         report = evaluate_runs(runs, data, config)
     else:
         report = evaluate_predictions(predictions, data, listed(labels), config)
+    if not is_first_process():
+        return
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     if as_json:
@@ -212,6 +215,8 @@ def _predict_data(
         if output.exists() and not overwrite:
             raise OutputExistsError(output)
     predictions = predict_run(run, data, part=Split[part.upper()] if part else None, scheme=scheme, device=device)
+    if not is_first_process():
+        return
     target = output or RunFolder(path=run).predictions
     predictions.save(target)
     n_clip = len(predictions.clip_ids)

@@ -19,7 +19,7 @@ from skesl.errors import CheckpointError
 from skesl.loading import Clips, read_ahead
 from skesl.methods import Method
 from skesl.predictions import Predictions
-from skesl.processes import choose_device, n_process, process_index, summed
+from skesl.processes import join_processes, n_process, process_index, summed
 from skesl.selection import as_written
 from skesl.streams import check_streams
 from skesl.task import Task
@@ -85,6 +85,8 @@ def predict_run(
 ) -> Predictions:
     """Return a run's predictions for clips of a dataset; nothing is written.
 
+    Processes that ``torchrun`` started share the clips; each of them gets the predictions of all.
+
     Args:
         run: a fine-tuned run.
         data: a dataset file whose streams were made as the run's were.
@@ -149,5 +151,5 @@ def _predict(
         )
     batch_size = TrainConfig(**run.settings["train"]).batch_size
     return predict_clips(
-        run.method.to(choose_device(device)), change(clips) if change else clips, batch_size=batch_size
+        run.method.to(join_processes(device)), change(clips) if change else clips, batch_size=batch_size
     )
