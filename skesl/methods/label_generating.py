@@ -21,7 +21,7 @@ from skesl.methods.self_mm_config import LabelGeneratingConfig
 from skesl.nn.multitask import MultitaskHeads, TaskOutputs
 from skesl.nn.recurrent import RecurrentEncoder, SequenceReader
 from skesl.normalise import FeatureNormaliser
-from skesl.predict import over_clips
+from skesl.over_clips import over_clips
 from skesl.task import Task
 
 TEXT = "text"
@@ -222,12 +222,11 @@ class LabelGeneratingMethod(Method):
         self.memory.epoch.fill_(epoch + 1)
         if self.memory.keeps_features:
             return
-        device = self.memory.truth.device
-        table = over_clips(self._features_and_presence, self._clips, batch_size=_CLIPS_AT_ONCE, device=device)
-        features, present = self._split(table.to(device))
+        truth = self.memory.truth
+        features, present = self._split(self._features_of_all(self._clips, truth.device).to(truth))
         self.centres.update(features, self.memory.all_labels(present))
-        generated = self.centres.labels(features, self.memory.truth)
-        self.memory.move(torch.arange(len(table), device=device), _where_present(generated, present), epoch=epoch + 1)
+        generated = _where_present(self.centres.labels(features, truth), present)
+        self.memory.move(torch.arange(len(truth), device=truth.device), generated, epoch=epoch + 1)
 
     def generate_labels(self, batch: Batch) -> Tensor:
         """Return the labels that the trained network generates, shape (clip, modality), in the order of ``modalities``.
@@ -259,6 +258,16 @@ class LabelGeneratingMethod(Method):
         """Return for each modality 1 for the clips that have it and 0 for others, shape (clip,)."""
         masks = {TEXT: batch.text_mask, **batch.stream_masks}
         return {name: masks[name].any(dim=1).to(dtype) for name in self.modalities}
+
+    def _features_of_all(self, clips: ClipSet, device: torch.device) -> Tensor:
+        """Return ``_features_and_presence`` of all clips, in evaluation mode."""
+        was_training = self.training
+        width = sum(self.heads.feature_widths.values()) + len(self.modalities)
+        table = over_clips(
+            self.eval()._features_and_presence, clips, width=width, batch_size=_CLIPS_AT_ONCE, device=device
+        )
+        self.train(was_training)
+        return table
 
     def _features_and_presence(self, batch: Batch) -> Tensor:
         """Return all features side by side, and behind them which modalities a clip has."""

@@ -84,9 +84,7 @@ class TamUlagConfig(LabelGeneratingConfig):
     similarity: Similarity | None = None  # released: dot, neither scaled nor normalised (training:94-95)
     train_confidence: bool | None = None  # released: false, not known to model and optimiser (training:72-81, 126-138)
     detach_labels: bool | None = None  # released: false, the loss moves its own targets (training:198-211)
-    label_update: LabelUpdate | None = (
-        None  # released: batch, features with dropout and centres before (training:218-227)
-    )
+    label_update: LabelUpdate | None = None  # released: batch, by features with dropout (training:218-227)
     exclude_zero: bool | None = None  # released: false, there is no such key (training:340-343)
     normalise_features: bool | None = None  # released: false, need_normalized (settings:216)
     distance_share: float = 0.5  # of the distance label in a target, the rest is the similarity label's (training:29)
