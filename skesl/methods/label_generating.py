@@ -228,13 +228,15 @@ class LabelGeneratingMethod(Method):
         generated = _where_present(self.centres.labels(features, truth), present)
         self.memory.move(torch.arange(len(truth), device=truth.device), generated, epoch=epoch + 1)
 
+    @property
+    def generated_labels(self) -> tuple[str, ...]:
+        """Names of the human labels of the modalities."""
+        return tuple(self.config.human_label(name) for name in self.modalities)
+
     def generate_labels(self, batch: Batch) -> Tensor:
         """Return the labels that the trained network generates, shape (clip, modality), in the order of ``modalities``.
 
         They are those of one epoch alone, without what the memory held before. NaN: the clip lacks the modality.
-
-        Args:
-            batch: with the clips' own labels.
         """
         outputs, truth = self.read(batch), batch.labels[:, 0]
         unknown = dict.fromkeys(self.modalities, torch.full_like(truth, torch.nan))

@@ -11,7 +11,7 @@ from mmfeat import ConfigError, config_to_dict
 from skesl import MethodError, TrainConfig, find_preset, method_config
 from skesl.methods.self_mm import SelfMm
 from skesl.methods.tam_ulag import TamUlag
-from skesl.testing import check_method, chosen_clips, make_method, random_batch
+from skesl.testing import check_method, make_method, random_batch
 
 BOTH = [SelfMm, TamUlag]
 HUMAN = {"sentiment_T": [0.5, math.nan, -1.0, 0.0], "sentiment_A": [math.nan] * 4, "sentiment_V": [1.0, 1.0, 1.0, -1.0]}
