@@ -31,7 +31,7 @@ def relative_distance(features: Tensor, centres: Tensor) -> Tensor:
         Shape (clip,), above -1.
     """
     to_positive, to_negative = (torch.linalg.vector_norm(features - centre, dim=-1) for centre in centres)
-    return (to_negative - to_positive) / (to_positive + _EPSILON)
+    return (to_negative - to_positive) / (to_positive + _EPSILON)  # type: ignore[no-any-return]
 
 
 def distance_labels(truth: Tensor, of_modality: Tensor, of_fusion: Tensor, *, bound: float) -> Tensor:

@@ -9,7 +9,7 @@ def parameters_by_part(method: nn.Module) -> dict[str, int]:
     """Return the number of parameters of each part; shared ones count in the first part that has them.
 
     A part is a submodule of the method. Where that is an ``nn.ModuleDict``, each of its entries is a part by itself,
-    named with a dot: ``heads.fusion``. Parts without parameters are left out; the numbers add up to those of the method.
+    named with a dot: ``heads.fusion``. Parts without parameters are left out; the numbers add up to the method's.
     """
     parts: dict[str, int] = {}
     for name, parameter in method.named_parameters():

@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from mmfeat import DatasetReader, Split
+from mmfeat import DatasetReader, Float32Array, Float64Array, Split
 from skesl.checkpoint import Run, load_run
 from skesl.config import TrainConfig
 from skesl.data import ClipSet
 from skesl.errors import CheckpointError
-from skesl.loading import Clips, read_ahead
+from skesl.loading import Clips
 from skesl.methods import Method
+from skesl.over_clips import over_clips
 from skesl.predictions import Predictions
-from skesl.processes import choose_device, n_process, process_index, summed
+from skesl.processes import choose_device
 from skesl.selection import as_written
 from skesl.streams import check_streams
+from skesl.task import Task
 
 Change = Callable[[ClipSet], Clips]
 
 
 def predict_clips(method: Method, clips: Clips, *, batch_size: int) -> Predictions:
-    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing.
-
-    Several processes predict every so many batches each; all of them return all predictions, each clip's once.
-    """
-    device = next(method.parameters()).device
+    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing."""
     method.eval()
-    batches = [np.arange(first, min(first + batch_size, len(clips))) for first in range(0, len(clips), batch_size)]
-    own = batches[process_index() :: n_process()]
-    values = torch.zeros(len(clips), dtype=torch.float64)
-    with torch.inference_mode():
-        for items, batch in zip(own, read_ahead(clips, own, device=device), strict=True):
-            values[items] = method.predict(batch).cpu().double()
-    # Each clip was predicted by one process and is 0 in the others.
-    united = summed(values.to(device)).cpu() if n_process() > 1 else values
-    return Predictions(clip_ids=clips.clip_ids, values=united.numpy(), labels=clips.labels.astype(np.float64))
+    scores = over_clips(
+        method.predict,
+        clips,
+        width=method.task.n_column,
+        batch_size=batch_size,
+        device=next(method.parameters()).device,
+    )
+    return Predictions(
+        clip_ids=clips.clip_ids, task=method.task, scores=scores.numpy(), labels=clips.labels.astype(np.float64)
+    )
 
 
 def predict_run(
@@ -76,27 +75,34 @@ def predict_run(
             reader.parts(scheme)
         chosen_scheme = scheme or loaded.settings["data"]["scheme"]
         indices = np.arange(reader.n_clip, dtype=np.int64) if part is None else reader.members(chosen_scheme, part)
-        label = loaded.settings["data"]["label"]
-        known = label in reader.label_names
-        labels = reader.labels(label).values if known else np.zeros(reader.n_clip, dtype=np.float32)
-        present = reader.labels(label).present if known else np.zeros(reader.n_clip, dtype=np.bool_)
+        labels = _known_labels(loaded.method.task, reader)[indices]
         predictions = _predict(loaded, reader, indices, device, change)
-    return Predictions(
-        clip_ids=predictions.clip_ids,
-        values=predictions.values,
-        labels=np.where(present[indices], as_written(labels[indices]), np.nan),
-    )
+    return replace(predictions, labels=labels)
 
 
-def open_clips(run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64]) -> ClipSet:
-    """Return clips of a dataset as a run's input, without labels."""
+def _known_labels(task: Task, reader: DatasetReader) -> Float64Array:
+    """Return the labels of a task as far as a dataset has them, shape (clip of the file, label), else NaN."""
+    columns = np.full((reader.n_clip, len(task.labels)), np.nan)
+    for column, name in enumerate(task.labels):
+        if name in reader.label_names:
+            table = reader.labels(name)
+            columns[:, column] = np.where(table.present, as_written(table.values), np.nan)
+    return columns
+
+
+def open_clips(
+    run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64], *, labels: Float32Array | None = None
+) -> ClipSet:
+    """Return clips of a dataset as a run's input; without labels, or with those of shape (clip of the file, label)."""
+    if labels is None:
+        labels = np.zeros((reader.n_clip, len(run.method.task.labels)), dtype=np.float32)
     return ClipSet(
         reader,
         indices,
         run.encoder,
         stage="finetune",
         streams=tuple(run.method.normalisers),
-        labels=np.zeros(reader.n_clip, dtype=np.float32),
+        labels=labels,
         lexicon={},
         max_text_tokens=TrainConfig(**run.settings["train"]).max_text_tokens,
         inputs=run.method.inputs,
@@ -108,7 +114,10 @@ def _predict(
 ) -> Predictions:
     clips = open_clips(run, reader, indices)
     if not len(clips):
-        return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))
+        task = run.method.task
+        return Predictions(
+            clip_ids=(), task=task, scores=np.zeros((0, task.n_column)), labels=np.zeros((0, len(task.labels)))
+        )
     batch_size = TrainConfig(**run.settings["train"]).batch_size
     return predict_clips(
         run.method.to(choose_device(device)), change(clips) if change else clips, batch_size=batch_size

@@ -279,7 +279,7 @@ class LabelGeneratingMethod(Method):
     def _split(self, table: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the features by name, and for each modality which clips have it, of ``_features_and_presence``."""
         widths = self.heads.feature_widths
-        *features, present = table.split([*widths.values(), len(self.modalities)], dim=1)
+        *features, present = torch.split(table, [*widths.values(), len(self.modalities)], dim=1)
         by_name = dict(zip(widths, features, strict=True))
         return by_name, {name: present[:, place] > 0 for place, name in enumerate(self.modalities)}
 

@@ -135,7 +135,7 @@ ADAM: Mapping[str, Any] = {
 
 def heads(
     fusion: tuple[int, float], text: tuple[int, float], audio: tuple[int, float], vision: tuple[int, float]
-) -> dict[str, HeadConfig]:
+) -> dict[str, Any]:
     """Return the settings of four heads, each of its width and dropout."""
     given = {"fusion_head": fusion, "text_head": text, "audio_head": audio, "vision_head": vision}
     return {name: HeadConfig(n_hidden=n_hidden, dropout=dropout) for name, (n_hidden, dropout) in given.items()}

@@ -70,7 +70,7 @@ class TemporalAttention(nn.Module):
         """Return the weight of each step, shape (clip, step): 0 for padding, all 0 for a clip without real steps."""
         scores = (self.alpha(states).tanh() * self.beta(states)).squeeze(-1)
         lowest = torch.finfo(scores.dtype).min  # and not -inf: a clip without steps would be 0 / 0
-        return scores.masked_fill(~mask, lowest).softmax(dim=1) * mask
+        return scores.masked_fill(~mask, lowest).softmax(dim=1) * mask  # type: ignore[no-any-return]
 
 
 class TemporalGates(nn.Module):
@@ -91,4 +91,4 @@ class TemporalGates(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Return the scaled states, shape (clip, step, width)."""
-        return states * self.alpha(states).tanh() * F.tanhshrink(self.beta(states))
+        return states * self.alpha(states).tanh() * F.tanhshrink(self.beta(states))  # type: ignore[no-any-return]
