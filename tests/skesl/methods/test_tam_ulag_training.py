@@ -260,9 +260,10 @@ def test_an_evaluation_says_how_generated_labels_agree_with_those_of_people(
             there = table.present[test]
             found, human = report.generated_labels[name], table.values[test][there]
             assert found.n_clip == there.sum() == (9 if name == "sentiment_A" else 10)
-            assert found.corr == pytest.approx(np.corrcoef(column[there], human)[0, 1], abs=1e-5)
-            assert found.mae == pytest.approx(np.abs(column[there] - human).mean(), abs=1e-5)
-            assert found.own_corr == pytest.approx(np.corrcoef(own[there], human)[0, 1], abs=1e-5)
+            # ratios of distances: float32 rounds otherwise in batches of another size
+            assert found.corr == pytest.approx(np.corrcoef(column[there], human)[0, 1], abs=1e-3)
+            assert found.mae == pytest.approx(np.abs(column[there] - human).mean(), abs=1e-3)
+            assert found.own_corr == pytest.approx(np.corrcoef(own[there], human)[0, 1], abs=1e-3)
             assert np.abs(column).max() <= 3.0
     document = json.loads(report.to_json())
     assert document["generated_labels"]["sentiment_V"]["corr"] == report.generated_labels["sentiment_V"].corr
@@ -272,7 +273,8 @@ def test_an_evaluation_says_how_generated_labels_agree_with_those_of_people(
 def test_heads_can_be_trained_by_the_labels_of_people(with_human_labels, encoder, tmp_path):
     losses = {}
     for kind in ("generated", "human"):
-        config = dataclasses.replace(experiment(encoder, unimodal_labels=kind), labels=("sentiment",))
+        train = dataclasses.replace(QUICK, n_epochs=1)
+        config = dataclasses.replace(experiment(encoder, train=train, unimodal_labels=kind), labels=("sentiment",))
         finetune(with_human_labels, tmp_path / kind, config)
         lines = (tmp_path / kind / "metrics.jsonl").read_text().splitlines()
         losses[kind] = json.loads(lines[0])["loss"]
