@@ -57,7 +57,7 @@ def presets(method: str, *, as_json: bool) -> None:
     "--text-encoder",
     default="bert-base",
     show_default=True,
-    help="bert-base, bert-large, minilm-l6, local folder or hub name; no weights are read.",
+    help="bert-base, bert-large, bert-base-chinese, minilm-l6, local folder or hub name; no weights are read.",
 )
 @click.option("--text-tokens", type=click.IntRange(min=3), default=39, show_default=True, help="Of one clip.")
 @click.option("--audio-frames", type=click.IntRange(min=1), default=400, show_default=True, help="Of one clip.")
