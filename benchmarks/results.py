@@ -80,7 +80,10 @@ MOSI = (
         pretrained_on="sentences",
         pretraining=replace(MOSI_TRAIN, n_epochs=1),
     ),
+    Entry(name="self_mm, words alone", method="self_mm", settings=WORDS_ALONE, train=MOSI_TRAIN),
+    Entry(name="tam_ulag, words alone", method="tam_ulag", settings=WORDS_ALONE, train=MOSI_TRAIN),
 )
+RECURRENT_TRAIN = replace(RAVDESS_TRAIN, learning_rate=1e-3)
 RAVDESS = (
     Entry(name="text_only", method="text_only", train=RAVDESS_TRAIN),
     Entry(name="skesl", method="skesl", train=RAVDESS_TRAIN),
@@ -91,6 +94,10 @@ RAVDESS = (
         pretrained_on="grid",
         pretraining=replace(RAVDESS_TRAIN, n_epochs=3),
     ),
+    Entry(name="self_mm", method="self_mm", train=RECURRENT_TRAIN),
+    Entry(name="tam_ulag", method="tam_ulag", train=RECURRENT_TRAIN),
+    Entry(name="tam_ulag, words alone", method="tam_ulag", settings=WORDS_ALONE, train=RECURRENT_TRAIN),
+    Entry(name="tam_ulag, as released", method="tam_ulag", settings={"variant": "released"}, train=RECURRENT_TRAIN),
 )
 _BUILDERS = {"mosi": build_mosi, "ravdess": build_ravdess, "grid": build_grid, "sentences": build_sentences}
 
