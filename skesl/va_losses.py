@@ -118,9 +118,9 @@ def soft_label_loss(log_shares: Tensor, labels: Tensor) -> Tensor:
 
 
 def released_label_loss(log_shares: Tensor, labels: Tensor) -> Tensor:
-    """Return the published label loss: 1000 times the mean over clips and labels of the divergence from softmax(labels).
+    """Return the published label loss: 1000 times the mean over clips and labels of the divergence.
 
-    None and all of the labels have the same target (main.py:120, models.py:133-138).
+    The targets are softmaxes of the labels, so that none and all of them have the same one (models.py:133-138).
 
     Args:
         log_shares: logarithms of the labels' probabilities, shape (clip, label).

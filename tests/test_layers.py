@@ -44,8 +44,10 @@ DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
     "skesl.batches",
     "skesl.config",
+    "skesl.context",
     "skesl.data",
     "skesl.defined",
+    "skesl.emotion_points",
     "skesl.errors",
     "skesl.buffers",
     "skesl.inputs",
@@ -59,6 +61,10 @@ SKESL_2 = {
     "skesl.schedules",
     "skesl.text",
     "skesl.text_table",
+    "skesl.va_lexicon",
+    "skesl.va_losses",
+    "skesl.va_models",
+    "skesl.word_vectors",
     "skesl.word_piece_masking",
 }
 SKESL_3 = {

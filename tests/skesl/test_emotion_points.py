@@ -29,6 +29,6 @@ def test_a_point_is_two_numbers_between_0_and_1(point):
 
 
 def test_similarity_is_defined_for_one_emotion_and_for_one_in_the_middle():
-    assert label_similarity(emotion_points(["sad"])).tolist() == [[1.0]]
+    assert label_similarity(emotion_points(["sad"])) == pytest.approx(np.ones((1, 1)))
     middle = label_similarity(np.array([[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]]))
     assert middle == pytest.approx(np.array([[1, 0, -1], [0, 0, 0], [-1, 0, 1]]))
