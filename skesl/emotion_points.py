@@ -31,29 +31,24 @@ _SAME_AS = {
 }  # fmt: skip
 
 
-def emotion_points(names: Sequence[str], own: Mapping[str, Sequence[float]] | None = None) -> npt.NDArray[np.float64]:
+def emotion_points(names: Sequence[str], own: Sequence[str] = ()) -> npt.NDArray[np.float64]:
     """Return valence and arousal of emotions, float64 in [0, 1], shape (emotion, 2).
 
     Args:
         names: of the emotions, in any case; what stands before the last ``_``, ``.`` or ``:`` is left out where the
             whole name is not known ("emotion_happy").
-        own: points that win over the table.
+        own: points that win over the table, ``NAME=VALENCE,AROUSAL`` each.
 
     Raises:
         ConfigError: emotions without a point, or a point that is none; all at once.
     """
-    own = own or {}
-    wrong = [name for name, point in own.items() if len(point) != 2 or not all(0.0 <= axis <= 1.0 for axis in point)]
-    if wrong:
-        raise ConfigError(
-            f"emotion points: expected valence and arousal in [0, 1], got {own[wrong[0]]} for {wrong[0]!r}"
-        )
-    found = {name: _point(name, own) for name in names}
+    table = {**EMOTION_POINTS, **dict(map(_parsed, own))}
+    found = {name: _point(name, table) for name in names}
     unknown = [name for name, point in found.items() if point is None]
     if unknown:
         raise ConfigError(
             f"emotion points: no valence and arousal known for {', '.join(map(repr, unknown))}; known: "
-            f"{', '.join((*EMOTION_POINTS, *_SAME_AS))}; name others with emotion_points.NAME=[valence, arousal]"
+            f"{', '.join((*table, *_SAME_AS))}; say where others lie with NAME=VALENCE,AROUSAL, both in [0, 1]"
         )
     return np.asarray(list(found.values()), dtype=np.float64).reshape(-1, 2)
 
@@ -74,13 +69,21 @@ def label_similarity(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     return np.clip(unit @ unit.T, -1.0, 1.0)
 
 
-def _point(name: str, own: Mapping[str, Sequence[float]]) -> Point | None:
+def _parsed(entry: str) -> tuple[str, Point]:
+    name, _, values = entry.partition("=")
+    try:
+        valence, arousal = map(float, values.split(","))
+    except ValueError as error:
+        raise ConfigError(f"emotion points: expected NAME=VALENCE,AROUSAL, got {entry!r}") from error
+    if not (0.0 <= valence <= 1.0 and 0.0 <= arousal <= 1.0):
+        raise ConfigError(f"emotion points: expected valence and arousal in [0, 1], got {entry!r}")
+    return name.strip(), (valence, arousal)
+
+
+def _point(name: str, table: Mapping[str, Point]) -> Point | None:
     last = name.lower().replace(".", "_").replace(":", "_").rpartition("_")[2]
     for key in (name, name.lower(), last):
-        if key in own:
-            valence, arousal = own[key]
-            return float(valence), float(arousal)
-        known = _SAME_AS.get(key, key)
-        if known in EMOTION_POINTS:
-            return EMOTION_POINTS[known]
+        known = key if key in table else _SAME_AS.get(key, "")
+        if known in table:
+            return table[known]
     return None

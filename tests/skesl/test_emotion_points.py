@@ -13,19 +13,26 @@ def test_an_emotion_is_known_by_several_names(name):
 
 
 def test_own_points_win():
-    points = emotion_points(["worried", "anger"], {"worried": [0.2, 0.7]})
+    points = emotion_points(["worried", "anger"], ["worried=0.2,0.7"])
     assert points.tolist() == [[0.2, 0.7], [0.167, 0.865]]
 
 
 def test_unknown_emotions_are_told_all_at_once():
-    with pytest.raises(ConfigError, match=r"no valence and arousal known for 'x', 'z_y'; known: happy, .*NAME=\["):
+    with pytest.raises(ConfigError, match=r"no valence and arousal known for 'x', 'z_y'; known: happy, .*NAME=V"):
         emotion_points(["x", "sad", "z_y"])
 
 
-@pytest.mark.parametrize("point", [[0.5], [0.5, 1.5]])
-def test_a_point_is_two_numbers_between_0_and_1(point):
-    with pytest.raises(ConfigError, match=r"expected valence and arousal in \[0, 1\], got .* for 'x'"):
-        emotion_points(["x"], {"x": point})
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("x=0.5", "expected NAME=VALENCE,AROUSAL, got 'x=0.5'"),
+        ("x", "expected NAME=VALENCE,AROUSAL, got 'x'"),
+        ("x=0.5,1.5", r"expected valence and arousal in \[0, 1\], got 'x=0.5,1.5'"),
+    ],
+)
+def test_a_point_is_two_numbers_between_0_and_1(entry, message):
+    with pytest.raises(ConfigError, match=message):
+        emotion_points(["x"], [entry])
 
 
 def test_similarity_is_defined_for_one_emotion_and_for_one_in_the_middle():
