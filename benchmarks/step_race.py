@@ -29,6 +29,7 @@ from skesl.methods.skesl import Skesl
 from skesl.methods.skesl_config import SkeslConfig
 from skesl.nn.pooling import masked_mean
 from skesl.normalise import FeatureNormaliser
+from skesl.task import Task
 from skesl.text import load_text_encoder, text_encoder_config
 
 N_TOKEN = 39
@@ -128,14 +129,16 @@ def _our_prediction(method: Skesl, batch: Batch, stage: Stage) -> Tensor:
 def _by_clip(batches: Sequence[Batch], predict: Callable[[Batch], Tensor]) -> dict[str, float]:
     with torch.inference_mode():
         pairs = ((batch.clip_ids, predict(batch).tolist()) for batch in batches)
-        return {clip_id: value for clip_ids, values in pairs for clip_id, value in zip(clip_ids, values, strict=True)}
+        return {name: value for names, values in pairs for name, (value,) in zip(names, values, strict=True)}
 
 
 def _method() -> Skesl:
     shape = text_encoder_config("bert-base")
     normalisers = {name: FeatureNormaliser(map(str, range(n))) for name, n in N_FEATURE.items()}
     config = SkeslConfig(normalise_features=False)
-    return Skesl(config, text_encoder=AutoModel.from_config(shape), text_width=768, normalisers=normalisers)
+    return Skesl(
+        config, text_encoder=AutoModel.from_config(shape), text_width=768, normalisers=normalisers, task=Task()
+    )
 
 
 def _states(method: Skesl, clips: Clips) -> MaskStates:
@@ -162,6 +165,8 @@ def _batch(clips: Clips, items: np.ndarray, stage: Stage, *, n_token: int | None
         stream_masks={name: torch.ones(len(items), n_frame, dtype=torch.bool) for name, n_frame in N_FRAME.items()},
         labels=clips.labels[items],
         mask_positions=torch.tensor([clips.positions[item] for item in items]),
+        rows=torch.from_numpy(items),
+        recordings=torch.from_numpy(items),
     )
 
 
@@ -181,7 +186,7 @@ def _clips(n_clip: int) -> Clips:
         positions=[text.position for text in masked],
         has_word=[bool(text.words) for text in chosen],
         streams={name: torch.randn(len(chosen), N_FRAME[name], n_feature) for name, n_feature in N_FEATURE.items()},
-        labels=torch.randn(len(chosen)),
+        labels=torch.randn((len(chosen), 1)),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .method_options import method_option, preset_option
-from .options import FILE, config_option, json_option, label_option, scheme_option, set_option, settings_table
+from .options import FILE, config_option, json_option, labels_option, listed, scheme_option, set_option, settings_table
 
 if TYPE_CHECKING:
     from skesl import Stage
@@ -62,7 +62,7 @@ def presets(method: str, *, as_json: bool) -> None:
 @click.option("--text-tokens", type=click.IntRange(min=3), default=39, show_default=True, help="Of one clip.")
 @click.option("--audio-frames", type=click.IntRange(min=1), default=400, show_default=True, help="Of one clip.")
 @click.option("--vision-frames", type=click.IntRange(min=1), default=55, show_default=True, help="Of one clip.")
-@label_option
+@labels_option
 @scheme_option
 @config_option
 @set_option
@@ -75,7 +75,7 @@ def estimate(
     text_tokens: int,
     audio_frames: int,
     vision_frames: int,
-    label: str | None,
+    labels: str,
     scheme: str,
     config_file: Path | None,
     overrides: tuple[str, ...],
@@ -100,7 +100,7 @@ def estimate(
         data=data,
         train=train,
         shape=InputShape(n_tokens=text_tokens, n_frames={"audio": audio_frames, "vision": vision_frames}),
-        label=label,
+        labels=listed(labels),
         scheme=scheme,
     )
     click.echo(found.to_json() if as_json else found.summary())

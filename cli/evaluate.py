@@ -9,15 +9,22 @@ from typing import Any
 
 import click
 
-from .options import ANY_PATH, FILE, FOLDER, device_option, fps_option, json_option, overwrite_option
+from .options import (
+    ANY_PATH,
+    FILE,
+    FOLDER,
+    device_option,
+    fps_option,
+    json_option,
+    labels_option,
+    listed,
+    overwrite_option,
+)
 
 PARTS = click.Choice(["train", "valid", "test"])
 own_scheme_option = click.option("--split-scheme", "scheme", default=None, help="Split scheme; default the run's own.")
 
 
-labels_option = click.option(
-    "--label", "labels", default="", help="Label of predictions, where DATA has several; several with commas."
-)
 missing_option = click.option(
     "--missing", default="", metavar="SHARES", help="Shares of missing frames and modalities: 0,.1,…,.9"
 )
@@ -89,7 +96,7 @@ def evaluate(
     if runs:
         report = evaluate_runs(runs, data, config)
     else:
-        report = evaluate_predictions(predictions, data, _names(labels), config)
+        report = evaluate_predictions(predictions, data, listed(labels), config)
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     if as_json:
@@ -127,7 +134,7 @@ def compare(
     from skesl import compare as compare_models
 
     comparison = compare_models(
-        first, second, data, labels=_names(labels), part=Split[part.upper()], n_resample=n_resample, **choices
+        first, second, data, labels=listed(labels), part=Split[part.upper()], n_resample=n_resample, **choices
     )
     click.echo(comparison.to_json() if as_json else comparison.to_text())
 
@@ -218,12 +225,7 @@ def _predict_clip(run: Path, given: dict[str, Any], of_data: dict[str, Any], dev
     found = predict_clip(run, **given, tool=tool, frame_rate_hz=rate_hz, device=device)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
-    click.echo(json.dumps(asdict(found), indent=2) if as_json else f"{found.clip_id}: {found.label} {found.value:.4f}")
-
-
-def _names(labels: str) -> tuple[str, ...]:
-    """Return the names in a list with commas."""
-    return tuple(name.strip() for name in labels.split(",") if name.strip())
+    click.echo(json.dumps(asdict(found), indent=2) if as_json else f"{found.clip_id}: {found.summary()}")
 
 
 def shares(text: str) -> tuple[float, ...]:

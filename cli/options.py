@@ -88,7 +88,9 @@ engine_option = click.option(
     show_default=True,
     help="Both give librosa's values; fast is ours.",
 )
-label_option = click.option("--label", default=None, help="Label to learn, where the file has several.")
+labels_option = click.option(
+    "--label", "labels", default="", help="Label, where the file has several; several to learn together with commas."
+)
 scheme_option = click.option(
     "--split-scheme", "scheme", default="default", show_default=True, help="Split scheme of the file."
 )
@@ -182,6 +184,11 @@ def given_clips(
     if manifest is None:
         return entries_from_paths(paths, suffixes, column=column, include=include, exclude=exclude)
     return read_manifest(manifest)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return the names in a list with commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def settings_table(columns: Mapping[str, Mapping[str, Any]]) -> str:

@@ -16,7 +16,8 @@ from .options import (
     config_option,
     device_option,
     json_option,
-    label_option,
+    labels_option,
+    listed,
     overwrite_option,
     progress_bar,
     scheme_option,
@@ -71,7 +72,7 @@ def pretrain(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices
 @run_option
 @encoder_option
 @click.option("--from", "from_run", type=FOLDER, default=None, help="Pretrained run to start from.")
-@label_option
+@labels_option
 @scheme_option
 @method_options(pretrains=False)
 @train_options(validates=True)
@@ -134,7 +135,7 @@ def _experiment(
     text_encoder: str | None,
     scheme: str,
     from_run: Path | None = None,
-    label: str | None = None,
+    labels: str = "",
     lexicon: Path | None = None,
     mask_states: Path | None = None,
     **train_choices: Any,
@@ -158,7 +159,7 @@ def _experiment(
         from_run=from_run,
         train=train,
         method_settings=method_settings,
-        label=label,
+        labels=listed(labels),
         scheme=scheme,
         lexicon=lexicon,
         options=options,

@@ -8,7 +8,6 @@ from .comparison import (
     compare as compare,
 )
 from .config import (
-    SELECTION_METRICS as SELECTION_METRICS,
     RunOptions as RunOptions,
     Stage as Stage,
     TrainConfig as TrainConfig,

@@ -17,12 +17,14 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from mmfeat import OutputExistsError, config_from_mapping, lock_folder
 from skesl.defined import defined
 from skesl.errors import CheckpointError
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
+from skesl.task import task_from_json
 from skesl.text import TextEncoder, restore_text_encoder, save_text_encoder
 
 FORMAT = "skesl-run"
@@ -148,21 +150,27 @@ class Run:
     folder: RunFolder
     settings: Mapping[str, Any]
     method: Method
-    encoder: TextEncoder
+    encoder: TextEncoder | None
 
 
-def weights_of(method: Method) -> dict[str, torch.Tensor]:
-    """Return a method's weights as files hold them."""
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
+def weights_of(method: Method, *, for_training: bool) -> dict[str, torch.Tensor]:
+    """Return a method's weights as files hold them; what only training needs where it is ``for_training``."""
+    left_out = () if for_training else method.training_only
+    return {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in method.state_dict().items()
+        if name.partition(".")[0] not in left_out
+    }
 
 
-def save_settings(settings: Mapping[str, Any], encoder: TextEncoder, folder: RunFolder) -> None:
+def save_settings(settings: Mapping[str, Any], encoder: TextEncoder | None, folder: RunFolder) -> None:
     """Write ``config.json``, by which a folder is known as a run, then the text encoder's files."""
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, **settings}
     unfinished = folder.config.with_name(folder.config.name + ".part")
     unfinished.write_text(json.dumps(defined(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     unfinished.replace(folder.config)
-    save_text_encoder(encoder, folder.text_encoder)
+    if encoder is not None:
+        save_text_encoder(encoder, folder.text_encoder)
 
 
 def load_settings_of_run(path: Path) -> dict[str, Any]:
@@ -199,16 +207,18 @@ def load_run(path: Path) -> Run:
     """
     folder = RunFolder(path=path)
     settings = load_settings_of_run(path)
-    encoder = restore_text_encoder(folder.text_encoder, source=settings["text_encoder"])
+    source = settings["text_encoder"]
+    encoder = None if source is None else restore_text_encoder(folder.text_encoder, source=source)
     method_type = find_method(settings["method"])
     normalisers = {
         name: FeatureNormaliser(stream["feature_names"]) for name, stream in settings["data"]["streams"].items()
     }
     method = method_type(
         config_from_mapping(method_type.config_type, settings["method_config"], where=str(folder.config)),
-        text_encoder=encoder.model,
-        text_width=encoder.width,
+        text_encoder=nn.Module() if encoder is None else encoder.model,
+        text_width=0 if encoder is None else encoder.width,
         normalisers=normalisers,
+        task=task_from_json(settings["data"]["task"]),
     )
     _load_weights(method, folder)
     return Run(folder=folder, settings=settings, method=method.eval(), encoder=encoder)
@@ -237,8 +247,10 @@ def transfer(method: Method, path: Path) -> None:
 
 
 def _load_weights(method: Method, folder: RunFolder) -> None:
+    stored, own = _read_weights(folder), method.state_dict()
+    only_trained = {name: own[name] for name in own if name.partition(".")[0] in method.training_only}
     try:
-        method.load_state_dict(_read_weights(folder))
+        method.load_state_dict({**only_trained, **stored})
     except RuntimeError as error:
         raise CheckpointError(f"{folder.weights}: the weights do not fit the method: {error}") from error
 

@@ -224,7 +224,7 @@ def _target(sources: Sequence[Path], data: Path, labels: Sequence[str], part: Sp
     from skesl.runs import settings_of_runs, target_of_runs
 
     settings = [one for folder in folders for one in settings_of_runs([folder])[1]]
-    learned = list(dict.fromkeys(one["data"]["label"] for one in settings))
+    learned = list(dict.fromkeys(", ".join(one["data"]["task"]["labels"]) for one in settings))
     if len(learned) > 1:
         raise CheckpointError(f"{folders[0]}, {folders[1]}: expected runs of one label, got {' and '.join(learned)}")
     return target_of_runs(settings, data, part=part, scheme=scheme)

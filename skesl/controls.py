@@ -53,7 +53,7 @@ class ChangedClips:
 
     @property
     def labels(self) -> Float32Array:
-        """Label of each clip, shape (clip,)."""
+        """Labels of each clip, shape (clip, label)."""
         return self._clips.labels
 
     def batch(self, items: Indices, buffers: Buffers | None = None) -> Batch:

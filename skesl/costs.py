@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModel
 
-from mmfeat import DatasetReader, InputError, Split
+from mmfeat import DatasetReader, InputError, LabelTable, Split
 from mmfeat.errors import ConfigError
 from skesl.config import Stage, TrainConfig
 from skesl.data import Batch
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
-from skesl.selection import choose_label, labelled_clips, pretraining_clips
+from skesl.selection import choose_labels, labelled_clips, pretraining_clips, task_of
+from skesl.task import Task
 from skesl.text import text_encoder_config
 
 # What SKESL was published with (ACL 2023 Findings, section 4.1; the lengths are the released code's).
@@ -122,7 +123,7 @@ def estimate(
     data: Path | None = None,
     train: TrainConfig | None = None,
     shape: InputShape | None = None,
-    label: str | None = None,
+    labels: Sequence[str] = (),
     scheme: str = "default",
 ) -> Estimate:
     """Return what a method costs.
@@ -135,7 +136,7 @@ def estimate(
         data: a dataset file, whose features are taken; SKESL's 33 and 709 where None.
         train: the batch size is taken from it.
         shape: lengths of a clip; those of SKESL's released code where None.
-        label: to be learned; may be None where the file has exactly one.
+        labels: to be learned; may be empty where the file has exactly one.
         scheme: split scheme.
 
     Raises:
@@ -145,12 +146,33 @@ def estimate(
     """
     method_type, train, shape = find_method(method), train or TrainConfig(), shape or InputShape()
     if data is None:
-        return _estimate(method_type, config, text_encoder, _published(method_type, config), train, shape, None)
+        return _estimate(
+            method_type,
+            config,
+            text_encoder,
+            _published(method_type, config),
+            train,
+            shape,
+            None,
+            method_type.example_task(),
+        )
     with DatasetReader(data) as reader:
         streams = [name for name in method_type.used_streams(config) if name in reader.stream_names]
         n_feature = {name: len(reader.info(name).feature_names) for name in streams}
-        of_data = _of_data(reader, method_type, n_feature, train, label, scheme)
-    return _estimate(method_type, config, text_encoder, n_feature, train, shape, of_data)
+        task, tables = _task_of_data(reader, method_type, labels)
+        of_data = _of_data(reader, method_type, n_feature, train, tables, scheme)
+    return _estimate(method_type, config, text_encoder, n_feature, train, shape, of_data, task)
+
+
+def _task_of_data(
+    reader: DatasetReader, method_type: type[Method], names: Sequence[str]
+) -> tuple[Task, Sequence[LabelTable] | InputError]:
+    """Return what the labels of a dataset ask for and the labels; an example and the reason where there are none."""
+    try:
+        tables = choose_labels(reader, names)
+        return task_of(reader, tables), tables
+    except InputError as error:
+        return method_type.example_task(), error
 
 
 def _published(method_type: type[Method], config: Any) -> dict[str, int]:
@@ -171,29 +193,31 @@ def _estimate(
     train: TrainConfig,
     shape: InputShape,
     of_data: DataEstimate | None,
+    task: Task,
 ) -> Estimate:
     shape = InputShape(n_tokens=shape.n_tokens, n_frames={name: shape.n_frames[name] for name in n_feature})
-    encoder_config = text_encoder_config(text_encoder)
+    encoder_config = text_encoder_config(text_encoder) if method_type.needs_text_encoder else None
     with FakeTensorMode():
-        encoder = AutoModel.from_config(encoder_config)
         method = method_type(
             config,
-            text_encoder=encoder,
-            text_width=encoder_config.hidden_size,
+            text_encoder=nn.Module() if encoder_config is None else AutoModel.from_config(encoder_config),
+            text_width=0 if encoder_config is None else encoder_config.hidden_size,
             normalisers={name: FeatureNormaliser(map(str, range(n))) for name, n in n_feature.items()},
+            task=task,
         )
         trainable: dict[str, int] = {}
         memory: dict[str, dict[str, int]] = {}
         for stage in method_type.stages:
             method.start_stage(stage)
             trainable[stage] = _n_parameter(method, trained_only=True)
-            memory[stage] = _memory(method, stage, _batch(train.batch_size, shape, n_feature))
+            n_label = len(task.labels) if stage == "finetune" else 1
+            memory[stage] = _memory(method, stage, _batch(train.batch_size, shape, n_feature, n_label=n_label))
         return Estimate(
             method=method.name,
-            text_encoder=text_encoder,
+            text_encoder=text_encoder if method_type.needs_text_encoder else "no text encoder",
             parameters=_n_parameter(method),
             trainable_parameters=trainable,
-            linear_macs=count_linear_macs(method, _batch(1, shape, n_feature)),
+            linear_macs=count_linear_macs(method, _batch(1, shape, n_feature, n_label=len(task.labels))),
             memory_bytes=memory,
             batch_size=train.batch_size,
             shape=shape,
@@ -232,7 +256,7 @@ def _n_parameter(module: nn.Module, *, trained_only: bool = False) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trained_only)
 
 
-def _batch(n_clip: int, shape: InputShape, n_feature: Mapping[str, int]) -> Batch:
+def _batch(n_clip: int, shape: InputShape, n_feature: Mapping[str, int], *, n_label: int) -> Batch:
     """Return a batch that is full of zeros."""
     sizes = {name: (n_clip, shape.n_frames[name]) for name in n_feature}
     return Batch(
@@ -241,8 +265,10 @@ def _batch(n_clip: int, shape: InputShape, n_feature: Mapping[str, int]) -> Batc
         text_mask=torch.ones((n_clip, shape.n_tokens), dtype=torch.bool),
         streams={name: torch.zeros((*sizes[name], n)) for name, n in n_feature.items()},
         stream_masks={name: torch.ones(size, dtype=torch.bool) for name, size in sizes.items()},
-        labels=torch.zeros(n_clip),
+        labels=torch.zeros((n_clip, n_label)),
         mask_positions=torch.ones(n_clip, dtype=torch.int64),
+        rows=torch.arange(n_clip),
+        recordings=torch.arange(n_clip),
     )
 
 
@@ -287,7 +313,7 @@ def _of_data(
     method_type: type[Method],
     n_feature: Mapping[str, int],
     train: TrainConfig,
-    label: str | None,
+    labels: Sequence[LabelTable] | InputError,
     scheme: str,
 ) -> DataEstimate:
     clips: dict[str, Sequence[int]] = {}
@@ -295,9 +321,12 @@ def _of_data(
     for stage in method_type.stages:
         try:
             if stage == "pretrain":
-                clips[stage] = pretraining_clips(reader, scheme).tolist()
+                streams = () if method_type.needs_text_encoder else tuple(n_feature)
+                clips[stage] = pretraining_clips(reader, scheme, streams=streams).tolist()
+            elif isinstance(labels, InputError):
+                raise labels
             else:
-                clips[stage] = labelled_clips(reader, choose_label(reader, label), scheme, Split.TRAIN).tolist()
+                clips[stage] = labelled_clips(reader, labels, scheme, Split.TRAIN).tolist()
         except InputError as error:
             unusable[stage] = str(error)
     n_frame = {name: torch.from_numpy(reader.offsets(name)).diff() for name in n_feature}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -24,13 +24,16 @@ from skesl.text_table import TextTable
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
-    """One clip: ids with special tokens, frames of each stream that are valid, target, mask position."""
+    """One clip: ids with special tokens, frames of each stream that are valid, and what a batch holds of it."""
 
     clip_id: str
     ids: tuple[int, ...]
     streams: Mapping[str, Float32Array]
-    label: float
-    mask_position: int
+    labels: tuple[float, ...]
+    mask_position: int = 0
+    row: int = 0
+    recording: int = 0
+    side_labels: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,8 +46,11 @@ class Batch:
         text_mask: bool, shape (clip, token).
         streams: float32, shape (clip, frame, feature), for each stream.
         stream_masks: bool, shape (clip, frame), for each stream; a missing stream is all False.
-        labels: float32, shape (clip,): the clip's label, or the masked word's target in pretraining.
+        labels: float32, shape (clip, label): the labels of the task, or the masked word's target in pretraining.
         mask_positions: int64, shape (clip,): where the mask token stands; 0 outside pretraining.
+        rows: int64, shape (clip,): place of each clip in its ``ClipSet``.
+        recordings: int64, shape (clip,): number of each clip's recording in its ``ClipSet``.
+        side_labels: float32, shape (clip,), of further labels by name, NaN where a clip has none.
     """
 
     clip_ids: tuple[str, ...]
@@ -54,6 +60,9 @@ class Batch:
     stream_masks: dict[str, Tensor]
     labels: Tensor
     mask_positions: Tensor
+    rows: Tensor
+    recordings: Tensor
+    side_labels: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """Return the batch on another device."""
@@ -63,12 +72,12 @@ class Batch:
                 return value.to(device, non_blocking=non_blocking)
             return {name: move(item) for name, item in value.items()} if isinstance(value, dict) else value
 
-        return replace(self, **{field.name: move(getattr(self, field.name)) for field in fields(self)})
+        return replace(self, **{own.name: move(getattr(self, own.name)) for own in fields(self)})
 
     def tensors(self) -> list[Tensor]:
         """Return every tensor of the batch."""
-        single = [self.input_ids, self.text_mask, self.labels, self.mask_positions]
-        return [*single, *self.streams.values(), *self.stream_masks.values()]
+        single = [self.input_ids, self.text_mask, self.labels, self.mask_positions, self.rows, self.recordings]
+        return [*single, *self.streams.values(), *self.stream_masks.values(), *self.side_labels.values()]
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -83,22 +92,23 @@ class ClipSet(Dataset[Sample]):
     Args:
         reader: the dataset file.
         indices: which clips.
-        encoder: its tokenizer cuts the texts.
+        encoder: its tokenizer cuts the texts; None where no text is read.
         stage: pretrain hides a word, finetune does not.
         streams: names of the streams to read.
-        labels: float32, shape (clip of the file,); zeros where there are none.
+        labels: float32, shape (clip of the file, label); zeros where there are none. Pretraining reads none.
         lexicon: scores of sentiment words, for pretraining.
         max_text_tokens: length limit, special tokens included; the encoder's own limit where that is lower.
         seed: of the random words.
         inputs: how much of a clip is read.
         masking: which words are hidden in pretraining.
+        side_labels: float32, shape (clip of the file,), of further labels by name, NaN where a clip has none.
     """
 
     def __init__(
         self,
         reader: DatasetReader,
         indices: npt.NDArray[np.int64],
-        encoder: TextEncoder,
+        encoder: TextEncoder | None,
         *,
         stage: Stage,
         streams: Sequence[str],
@@ -108,6 +118,7 @@ class ClipSet(Dataset[Sample]):
         seed: int = 0,
         inputs: InputConfig | None = None,
         masking: MaskingConfig | None = None,
+        side_labels: Mapping[str, Float32Array] | None = None,
     ) -> None:
         self._reader = reader
         self._indices = indices
@@ -115,17 +126,23 @@ class ClipSet(Dataset[Sample]):
         self._epoch = 0
         self._seed = seed
         self._inputs = inputs or InputConfig()
-        masker = TextMasker(
-            encoder,
-            lexicon if stage == "pretrain" else {},
-            masking or MaskingConfig(),
-            max_tokens=max_text_tokens,
-            inputs=self._inputs,
-        )
-        self._table = TextTable.build(
-            (reader.texts[index] for index in indices), masker, hides_words=stage == "pretrain"
-        )
-        self._labels = self._table.targets if stage == "pretrain" else labels[indices].astype(np.float32)
+        self._table: TextTable | None = None
+        if encoder is not None:
+            masker = TextMasker(
+                encoder,
+                lexicon if stage == "pretrain" else {},
+                masking or MaskingConfig(),
+                max_tokens=max_text_tokens,
+                inputs=self._inputs,
+            )
+            self._table = TextTable.build(
+                (reader.texts[index] for index in indices), masker, hides_words=stage == "pretrain"
+            )
+        self._labels = labels[indices].astype(np.float32)
+        if stage == "pretrain" and self._table is not None:
+            self._labels = self._table.targets[:, None]
+        self._side_labels = {name: values[indices] for name, values in (side_labels or {}).items()}
+        self._recordings = _numbered([reader.recording_ids[index] for index in indices])
 
     def __len__(self) -> int:
         return int(self._indices.size)
@@ -142,18 +159,28 @@ class ClipSet(Dataset[Sample]):
 
     @property
     def labels(self) -> Float32Array:
-        """Label or target of each clip, shape (clip,)."""
+        """Labels or target of each clip, shape (clip, label)."""
         return self._labels
 
     @property
+    def side_labels(self) -> Mapping[str, Float32Array]:
+        """Further labels by name, shape (clip,) each, NaN where a clip has none."""
+        return self._side_labels
+
+    @property
+    def recordings(self) -> npt.NDArray[np.int64]:
+        """Number of each clip's recording, shape (clip,)."""
+        return self._recordings
+
+    @property
     def n_tokens(self) -> npt.NDArray[np.int64]:
-        """Length of each text with its special tokens, shape (clip,)."""
-        return self._table.lengths
+        """Length of each text with its special tokens, shape (clip,); 0 where no text is read."""
+        return np.zeros(len(self), dtype=np.int64) if self._table is None else self._table.lengths
 
     @property
     def n_byte(self) -> int:
         """Bytes that the texts take in memory."""
-        return self._table.n_byte
+        return 0 if self._table is None else self._table.n_byte
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose random words are drawn."""
@@ -166,8 +193,11 @@ class ClipSet(Dataset[Sample]):
             clip_id=self._reader.clip_ids[index],
             ids=tuple(ids.tolist()),
             streams={name: self._frames(name, index) for name in self._streams},
-            label=float(self._labels[item]),
+            labels=tuple(self._labels[item].tolist()),
             mask_position=position,
+            row=item,
+            recording=int(self._recordings[item]),
+            side_labels={name: float(values[item]) for name, values in self._side_labels.items()},
         )
 
     def batch(self, items: npt.NDArray[np.int64], buffers: Buffers | None = None) -> Batch:
@@ -188,6 +218,9 @@ class ClipSet(Dataset[Sample]):
             stream_masks={name: mask for name, (_, mask) in frames.items()},
             labels=torch.from_numpy(self._labels[items]),
             mask_positions=torch.tensor([position for _, position in texts], dtype=torch.int64),
+            rows=torch.from_numpy(np.asarray(items, dtype=np.int64)),
+            recordings=torch.from_numpy(self._recordings[items]),
+            side_labels={name: torch.from_numpy(values[items]) for name, values in self._side_labels.items()},
         )
 
     def cuts(self) -> list[Cut]:
@@ -196,6 +229,8 @@ class ClipSet(Dataset[Sample]):
         return [cut for cut in (self._text_cut(), *frames) if cut is not None]
 
     def _text_cut(self) -> Cut | None:
+        if self._table is None:
+            return None
         limit = self._table.max_tokens
         beyond = self._table.n_pieces + 2 - limit
         beyond = beyond[beyond > 0]
@@ -204,6 +239,8 @@ class ClipSet(Dataset[Sample]):
         return Cut(name="text", unit="tokens", limit=limit, n_clip=beyond.size, n_left_out=int(beyond.sum()))
 
     def _text(self, item: int) -> tuple[npt.NDArray[np.int64], int]:
+        if self._table is None:
+            return np.zeros(0, dtype=np.int64), 0
         return self._table.text(item, draw=(self._seed, self._epoch, int(self._indices[item])))
 
     def _ids(self, items: Iterable[int]) -> tuple[str, ...]:
@@ -238,9 +275,20 @@ def collate(samples: Sequence[Sample]) -> Batch:
         text_mask=text_mask,
         streams=streams,
         stream_masks=stream_masks,
-        labels=torch.tensor([sample.label for sample in samples], dtype=torch.float32),
+        labels=torch.tensor([sample.labels for sample in samples], dtype=torch.float32),
         mask_positions=torch.tensor([sample.mask_position for sample in samples], dtype=torch.int64),
+        rows=torch.tensor([sample.row for sample in samples], dtype=torch.int64),
+        recordings=torch.tensor([sample.recording for sample in samples], dtype=torch.int64),
+        side_labels={
+            name: torch.tensor([sample.side_labels[name] for sample in samples], dtype=torch.float32)
+            for name in samples[0].side_labels
+        },
     )
+
+
+def _numbered(names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return a number for each name, equal for equal ones."""
+    return np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
 def _pad(sequences: Sequence[npt.NDArray[Any]]) -> tuple[Tensor, Tensor]:

@@ -84,7 +84,7 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
         said.append(aligned(run, predictions, target))
         if is_first():
             predictions.save(RunFolder(path=run).predictions)
-    median = settings[0]["data"].get("label_median")
+    usual = settings[0]["data"].get("usual_answer")
     beside = _text_only(target, config)
     for name, change in _controls(folders[0], config).items():
         beside[name] = [values_of_run(run, target, device=config.device, change=change) for run in folders]
@@ -95,7 +95,7 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
         sources=folders,
         method=settings[0]["method"],
         selection="; ".join(dict.fromkeys(selection_of(one) for one in settings)),
-        median=None if median is None else (float(median),),
+        median=None if usual is None else tuple(map(float, usual)),
         beside=beside,
         robustness=_robustness(folders, target, config),
         configs=[{name: one[name] for name in ("method_config", "train", "text_encoder")} for one in settings],

@@ -12,9 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from accelerate.utils import set_seed
+from torch import nn
 
 from mmfeat import (
+    ConfigError,
     DatasetReader,
     Float32Array,
     InputError,
@@ -36,6 +39,7 @@ from skesl.normalise import FeatureNormaliser
 from skesl.processes import choose_device, is_first, start_processes, wait
 from skesl.selection import Indices
 from skesl.streams import check_streams, setting_differences
+from skesl.task import Task
 from skesl.text import TextEncoder, load_text_encoder, restore_text_encoder
 from skesl.trainer import FitResult, Validate, fit, result_from_json
 
@@ -52,7 +56,7 @@ class ExperimentConfig:
         from_run: a pretrained run to start from.
         train: settings of training.
         method_settings: settings of the method that differ from its defaults, or from the pretrained run's.
-        label: name of the label; may be None where the file has exactly one.
+        labels: names of the labels; may be empty where the file has exactly one.
         scheme: split scheme.
         lexicon: sentiment words for pretraining; VADER's where None.
         options: how often to log and to save.
@@ -67,7 +71,7 @@ class ExperimentConfig:
     from_run: Path | None = None
     train: TrainConfig = field(default_factory=TrainConfig)
     method_settings: Mapping[str, Any] = field(default_factory=dict)
-    label: str | None = None
+    labels: tuple[str, ...] = ()
     scheme: str = "default"
     lexicon: Path | None = None
     options: RunOptions = field(default_factory=RunOptions)
@@ -86,13 +90,13 @@ class StageReport:
     run: Path
     n_train: int
     result: FitResult
-    selection_metric: str
+    selection_metric: str | None
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Return one line, and below it what was left out."""
         kept = f"epoch {self.result.best_epoch} of {self.result.n_epochs} kept"
-        if self.result.best_values:
+        if self.selection_metric and self.result.best_values:
             kept += f" (valid {self.selection_metric} {self.result.best_values[self.selection_metric]:.4f})"
         line = f"{self.run}: {self.method} {self.stage} on {self.n_train} clips, {kept}"
         return "\n".join([line, *(f"  {note}" for note in self.notes)])
@@ -111,7 +115,7 @@ class Experiment:
     config: ExperimentConfig
     folder: RunFolder
     reader: DatasetReader
-    encoder: TextEncoder
+    encoder: TextEncoder | None
     method: Method
     settings: dict[str, Any]
     lexicon: Mapping[str, float]
@@ -131,6 +135,7 @@ class Experiment:
             seed=self.config.train.seed,
             inputs=self.method.inputs,
             masking=self.method.masking,
+            side_labels=_side_labels(self.reader, self.method),
         )
 
     def fit(
@@ -232,6 +237,7 @@ def open_experiment(
     config: ExperimentConfig,
     train_clips: Indices,
     *,
+    task: Task | None = None,
     overwrite: bool,
 ) -> Experiment:
     """Make the method, with feature statistics of the training clips; nothing is written.
@@ -257,11 +263,11 @@ def open_experiment(
     before = _settings_before(config, reader, run)
     set_seed(config.train.seed)
     encoder = _open_encoder(config, before)
-    method = _make_method(config, before, encoder, reader, None if is_continued else train_clips)
+    method = _make_method(config, before, encoder, reader, None if is_continued else train_clips, task)
     refuse_idle_settings(method, stage, config.chosen_settings)
     if config.from_run is not None:
         transfer(method, config.from_run)
-    lexicon = load_lexicon(config.lexicon) if stage == "pretrain" else {}
+    lexicon = load_lexicon(config.lexicon) if stage == "pretrain" and encoder is not None else {}
     settings = _settings(reader, stage, config, method, encoder)
     settings["data"] |= {"lexicon_sha256": config_sha256(lexicon)} if lexicon else {}
     return Experiment(
@@ -280,9 +286,10 @@ def open_experiment(
 def _make_method(
     config: ExperimentConfig,
     before: Mapping[str, Any] | None,
-    encoder: TextEncoder,
+    encoder: TextEncoder | None,
     reader: DatasetReader,
     train_clips: Indices | None,
+    task: Task | None,
 ) -> Method:
     """Return the method with its own settings, else those of the run to start from, and what it learns of the clips."""
     method_type = find_method(config.method)
@@ -294,9 +301,10 @@ def _make_method(
     )
     return method_type(
         settings,
-        text_encoder=encoder.model,
-        text_width=encoder.width,
+        text_encoder=nn.Module() if encoder is None else encoder.model,
+        text_width=0 if encoder is None else encoder.width,
         normalisers=_normalisers(reader, method_type.used_streams(settings), train_clips),
+        task=task or method_type.example_task(),
     )
 
 
@@ -331,8 +339,15 @@ def _settings_before(config: ExperimentConfig, reader: DatasetReader, run: Path)
     return before
 
 
-def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) -> TextEncoder:
-    """Return the encoder of the run to start from, whose weights follow, or the one that was asked for."""
+def _open_encoder(config: ExperimentConfig, before: Mapping[str, Any] | None) -> TextEncoder | None:
+    """Return the encoder of the run to start from, whose weights follow, or the one that was asked for.
+
+    A method that reads no text has none.
+    """
+    if not find_method(config.method).needs_text_encoder:
+        if config.text_encoder is not None:
+            raise ConfigError(f"method {config.method!r} reads no text; leave --text-encoder out")
+        return None
     if config.from_run is not None and before is not None:
         return restore_text_encoder(RunFolder(path=config.from_run).text_encoder, source=before["text_encoder"])
     if config.text_encoder is not None:
@@ -356,8 +371,18 @@ def _normalisers(
     return normalisers
 
 
+def _side_labels(reader: DatasetReader, method: Method) -> dict[str, Float32Array]:
+    """Return the further labels that the method reads and the dataset has, NaN where a clip has none."""
+    found = {}
+    for name in method.side_labels(method.config):
+        if name in reader.label_names:
+            table = reader.labels(name)
+            found[name] = np.where(table.present, table.values, np.float32(np.nan)).astype(np.float32)
+    return found
+
+
 def _settings(
-    reader: DatasetReader, stage: Stage, config: ExperimentConfig, method: Method, encoder: TextEncoder
+    reader: DatasetReader, stage: Stage, config: ExperimentConfig, method: Method, encoder: TextEncoder | None
 ) -> dict[str, Any]:
     """Return what ``config.json`` says before training."""
     streams = {
@@ -372,12 +397,12 @@ def _settings(
         "method": method.name,
         "method_config": config_to_dict(method.config),
         "train": config_to_dict(config.train),
-        "text_encoder": encoder.source,
+        "text_encoder": None if encoder is None else encoder.source,
         "from_run": str(config.from_run) if config.from_run else None,
         "data": {
             "name": reader.attributes["name"],
             "content_sha256": reader.attributes["content_sha256"],
-            "label": config.label,
+            "task": config_to_dict(method.task),
             "scheme": config.scheme,
             "streams": streams,
         },

@@ -31,7 +31,7 @@ class Clips(Protocol):
 
     @property
     def labels(self) -> Float32Array:
-        """Label or target of each clip, shape (clip,)."""
+        """Labels or target of each clip, shape (clip, label)."""
 
     def __len__(self) -> int: ...
 

@@ -49,6 +49,7 @@ Classes, MER23 and MuSe-Mimic:
 ``mer23_combined``                ``mer23_f1`` - 0.25 ``mer23_mse``
 ``mimic_pearson``                 mean of Pearson's r of Approval, Disappointment and Uncertainty
 ``corr_<label>``, ``mae_<label>`` of one of several regression labels
+``mean_corr``, ``mean_mae``       their means over the labels
 ================================  ================================================================================
 """
 
@@ -88,7 +89,7 @@ MIMIC_LABELS = ("approval", "disappointment", "uncertainty")
 SAID_FROM = 0.5  # the score from which on a yes-or-no label is said
 
 _SIMS_EDGES = {2: (0.0,), 3: (-0.1, 0.1), 5: (-0.7, -0.1, 0.1, 0.7)}
-_ERRORS = ("mae", "mer23_mse", "hamming_loss", "sims_mae")
+_ERRORS = ("mae", "mean_mae", "mer23_mse", "hamming_loss", "sims_mae")
 
 
 def smaller_is_better(metric: str) -> bool:
@@ -248,9 +249,10 @@ def several_regressions(
     """
     y, p = _columns(labels, predictions, n_axis=2)
     rs = {name: Pearson(y[:, column], p[:, column]) for column, name in enumerate(label_names)}
-    measures: dict[str, Measure] = {}
-    if {name.strip("_").lower() for name in label_names} == set(MIMIC_LABELS):
-        measures["mimic_pearson"] = Combined(list(rs.values()), [1 / len(rs)] * len(rs))
+    mean_r = Combined(list(rs.values()), [1 / len(rs)] * len(rs))
+    is_mimic = {name.strip("_").lower() for name in label_names} == set(MIMIC_LABELS)
+    measures: dict[str, Measure] = {"mimic_pearson": mean_r} if is_mimic else {}
+    measures |= {"mean_mae": Mean(np.abs(y - p).mean(axis=1)), "mean_corr": mean_r}
     for column, name in enumerate(label_names):
         measures[f"mae_{name}"] = Mean(np.abs(y[:, column] - p[:, column]))
         measures[f"corr_{name}"] = rs[name]

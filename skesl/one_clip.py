@@ -47,15 +47,20 @@ class ClipPrediction:
 
     Args:
         clip_id: name of the clip.
-        label: name of the label.
-        value: the predicted label.
+        answers: what is said of each label by its name: a value, the name of a class, a score of yes.
+        scores: every column of the prediction by its name, among them the probabilities of classes.
         notes: what a person should know of it, such as streams that the clip did not have.
     """
 
     clip_id: str
-    label: str
-    value: float
+    answers: Mapping[str, float | str]
+    scores: Mapping[str, float]
     notes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """Return what is said of each label."""
+        said = (f"{name} {word if isinstance(word, str) else f'{word:.4f}'}" for name, word in self.answers.items())
+        return ", ".join(said)
 
 
 def predict_clip(
@@ -98,14 +103,20 @@ def predict_clip(
         streams, notes = _streams(loaded, entry, frame_rate_hz)
     if not text.strip() and all(len(values) == 0 for values in streams.values()):
         raise InputError(f"{entry.clip_id}: expected a text or a stream that can be read, got none; {'; '.join(notes)}")
-    sample = Sample(clip_id=entry.clip_id, ids=_ids(loaded, text), streams=streams, label=0.0, mask_position=0)
+    sample = Sample(
+        clip_id=entry.clip_id, ids=_ids(loaded, text), streams=streams, labels=(0.0,) * len(loaded.method.task.labels)
+    )
     chosen = choose_device(device)
     with torch.inference_mode():
-        value = loaded.method.to(chosen).predict(collate([sample]).to(chosen)).item()
+        scores = loaded.method.to(chosen).predict(collate([sample]).to(chosen)).cpu().double().numpy()
     if not text.strip():
         notes = ("text: none was given (--text); predicted without", *notes)
+    task = loaded.method.task
     return ClipPrediction(
-        clip_id=entry.clip_id, label=loaded.settings["data"]["label"], value=float(value), notes=notes
+        clip_id=entry.clip_id,
+        answers=dict(zip(task.labels, task.words(task.answers(scores)[0]), strict=True)),
+        scores=dict(zip(task.columns, scores[0].tolist(), strict=True)),
+        notes=notes,
     )
 
 
@@ -165,6 +176,8 @@ def _check_columns(run: Run, name: str, features: FrameFeatures, expected: list[
 
 
 def _ids(run: Run, text: str) -> tuple[int, ...]:
+    if run.encoder is None:
+        return ()
     train, method = TrainConfig(**run.settings["train"]), run.method
     masker = TextMasker(run.encoder, {}, method.masking, max_tokens=train.max_text_tokens, inputs=method.inputs)
     return masker.plain(masker.prepare([text])[0])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from mmfeat import DatasetReader, Split
+from mmfeat import DatasetReader, Float64Array, Split
 from skesl.checkpoint import Run, load_run
 from skesl.config import TrainConfig
-from skesl.data import ClipSet
+from skesl.data import Batch, ClipSet
 from skesl.errors import CheckpointError
 from skesl.loading import Clips, read_ahead
 from skesl.methods import Method
@@ -20,26 +22,56 @@ from skesl.predictions import Predictions
 from skesl.processes import choose_device, n_process, process_index, summed
 from skesl.selection import as_written
 from skesl.streams import check_streams
+from skesl.task import Task
 
 Change = Callable[[ClipSet], Clips]
 
 
 def predict_clips(method: Method, clips: Clips, *, batch_size: int) -> Predictions:
-    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing.
-
-    Several processes predict every so many batches each; all of them return all predictions, each clip's once.
-    """
-    device = next(method.parameters()).device
+    """Return the prediction for each clip, in the order of ``clips``; padding and order change nothing."""
     method.eval()
+    scores = over_clips(
+        method.predict,
+        clips,
+        width=method.task.n_column,
+        batch_size=batch_size,
+        device=next(method.parameters()).device,
+    )
+    return Predictions(
+        clip_ids=clips.clip_ids, task=method.task, scores=scores.numpy(), labels=clips.labels.astype(np.float64)
+    )
+
+
+def over_clips(
+    function: Callable[[Batch], Tensor],
+    clips: Clips,
+    *,
+    width: int,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Return what a function says of each clip, in the order of ``clips``, without gradients.
+
+    Several processes take every so many batches each; all of them return the rows of all clips, each computed once.
+
+    Args:
+        function: returns shape (clip, width) of a batch.
+        clips: what it is asked about.
+        width: columns of its answer.
+        batch_size: clips that it gets at once.
+        device: where it wants them.
+
+    Returns:
+        float64, shape (clip, width), on the CPU.
+    """
     batches = [np.arange(first, min(first + batch_size, len(clips))) for first in range(0, len(clips), batch_size)]
     own = batches[process_index() :: n_process()]
-    values = torch.zeros(len(clips), dtype=torch.float64)
+    values = torch.zeros((len(clips), width), dtype=torch.float64)
     with torch.inference_mode():
         for items, batch in zip(own, read_ahead(clips, own, device=device), strict=True):
-            values[items] = method.predict(batch).cpu().double()
-    # Each clip was predicted by one process and is 0 in the others.
-    united = summed(values.to(device)).cpu() if n_process() > 1 else values
-    return Predictions(clip_ids=clips.clip_ids, values=united.numpy(), labels=clips.labels.astype(np.float64))
+            values[items] = function(batch).cpu().double()
+    # Each clip was asked about in one process and is 0 in the others.
+    return summed(values.to(device)).cpu() if n_process() > 1 else values
 
 
 def predict_run(
@@ -76,16 +108,19 @@ def predict_run(
             reader.parts(scheme)
         chosen_scheme = scheme or loaded.settings["data"]["scheme"]
         indices = np.arange(reader.n_clip, dtype=np.int64) if part is None else reader.members(chosen_scheme, part)
-        label = loaded.settings["data"]["label"]
-        known = label in reader.label_names
-        labels = reader.labels(label).values if known else np.zeros(reader.n_clip, dtype=np.float32)
-        present = reader.labels(label).present if known else np.zeros(reader.n_clip, dtype=np.bool_)
+        labels = _known_labels(loaded.method.task, reader)[indices]
         predictions = _predict(loaded, reader, indices, device, change)
-    return Predictions(
-        clip_ids=predictions.clip_ids,
-        values=predictions.values,
-        labels=np.where(present[indices], as_written(labels[indices]), np.nan),
-    )
+    return replace(predictions, labels=labels)
+
+
+def _known_labels(task: Task, reader: DatasetReader) -> Float64Array:
+    """Return the labels of a task as far as a dataset has them, shape (clip of the file, label), else NaN."""
+    columns = np.full((reader.n_clip, len(task.labels)), np.nan)
+    for column, name in enumerate(task.labels):
+        if name in reader.label_names:
+            table = reader.labels(name)
+            columns[:, column] = np.where(table.present, as_written(table.values), np.nan)
+    return columns
 
 
 def open_clips(run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64]) -> ClipSet:
@@ -96,7 +131,7 @@ def open_clips(run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64]) 
         run.encoder,
         stage="finetune",
         streams=tuple(run.method.normalisers),
-        labels=np.zeros(reader.n_clip, dtype=np.float32),
+        labels=np.zeros((reader.n_clip, len(run.method.task.labels)), dtype=np.float32),
         lexicon={},
         max_text_tokens=TrainConfig(**run.settings["train"]).max_text_tokens,
         inputs=run.method.inputs,
@@ -108,7 +143,10 @@ def _predict(
 ) -> Predictions:
     clips = open_clips(run, reader, indices)
     if not len(clips):
-        return Predictions(clip_ids=(), values=np.zeros(0), labels=np.zeros(0))
+        task = run.method.task
+        return Predictions(
+            clip_ids=(), task=task, scores=np.zeros((0, task.n_column)), labels=np.zeros((0, len(task.labels)))
+        )
     batch_size = TrainConfig(**run.settings["train"]).batch_size
     return predict_clips(
         run.method.to(choose_device(device)), change(clips) if change else clips, batch_size=batch_size

@@ -1,19 +1,23 @@
-"""Predictions of a run: by clip id, unrounded."""
+"""Predictions of a run: by clip id, unrounded.
+
+Columns of the file: ``clip_id``; then for one regression ``prediction`` and ``label``. For everything else a column for
+each label with what is said (a value, the name of a class, a score of yes), one for each class with its probability,
+and ``true:LABEL`` for each label. ``skesl evaluate --predictions`` reads the same files.
+"""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TextIO
 
 import numpy as np
-import numpy.typing as npt
 
-from mmfeat import open_csv
+from mmfeat import Float64Array, open_csv
 from mmfeat.errors import InputError
-
-_COLUMNS = ["clip_id", "prediction", "label"]
+from skesl.task import Task
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,16 +26,31 @@ class Predictions:
 
     Args:
         clip_ids: names of the clips.
-        values: float64, shape (clip,): the predicted label.
-        labels: float64, shape (clip,): the true label, NaN where the clip has none.
+        task: what is predicted.
+        scores: float64, shape (clip, column): see ``Task.columns``.
+        labels: float64, shape (clip, label): the true labels, NaN where the clip has none.
     """
 
     clip_ids: tuple[str, ...]
-    values: npt.NDArray[np.float64]
-    labels: npt.NDArray[np.float64]
+    task: Task
+    scores: Float64Array
+    labels: Float64Array
+
+    @property
+    def answers(self) -> Float64Array:
+        """What is said of each label, shape (clip, label); see ``Task.answers``."""
+        return self.task.answers(self.scores)
+
+    @property
+    def header(self) -> list[str]:
+        """Names of the columns of the file."""
+        if self.task.problem == "regression":
+            return ["clip_id", "prediction", "label"]
+        truth = [f"true:{name}" for name in self.task.labels]
+        return ["clip_id", *self.task.labels, *self.task.class_names, *truth]
 
     def save(self, path: Path) -> None:
-        """Write the columns clip_id, prediction and label; the file appears whole or not at all."""
+        """Write one row a clip; the file appears whole or not at all."""
         unfinished = path.with_name(path.name + ".part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,25 +62,58 @@ class Predictions:
             raise InputError(message) from error
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, task: Task) -> Self:
         """Return what ``save`` wrote.
 
         Raises:
-            InputError: the file cannot be read, or is none that ``save`` wrote.
+            InputError: the file cannot be read, or is none that ``save`` wrote for this task.
         """
         with open_csv(path, "file of predictions") as handle:
             table = csv.DictReader(handle)
-            if list(table.fieldnames or ()) != _COLUMNS:
-                raise InputError(f"{path}: expected the columns {', '.join(_COLUMNS)}, got {table.fieldnames}")
+            empty = cls(clip_ids=(), task=task, scores=np.zeros((0, task.n_column)), labels=np.zeros((0, 1)))
+            if list(table.fieldnames or ()) != empty.header:
+                raise InputError(f"{path}: expected the columns {', '.join(empty.header)}, got {table.fieldnames}")
             rows = list(table)
+        is_plain = task.problem == "regression"
+        columns: Sequence[str] = ["prediction"] if is_plain else task.columns
+        truth = ["label"] if is_plain else [f"true:{name}" for name in task.labels]
         return cls(
             clip_ids=tuple(row["clip_id"] for row in rows),
-            values=np.array([float(row["prediction"]) for row in rows]),
-            labels=np.array([float(row["label"] or "nan") for row in rows]),
+            task=task,
+            scores=np.array([[float(row[name]) for name in columns] for row in rows]).reshape(-1, task.n_column),
+            labels=np.array([[_truth(row[name], task) for name in truth] for row in rows]).reshape(-1, len(truth)),
         )
 
+    def rows(self) -> Iterator[Mapping[str, str | float]]:
+        """Yield one row a clip, by the names of ``header``; a label that is not known is empty."""
+        n_class, answers = len(self.task.class_names), self.answers
+        for place, clip_id in enumerate(self.clip_ids):
+            classes = self.scores[place, :n_class].tolist()
+            truth = ["" if word != word else word for word in self.task.words(self.labels[place])]
+            yield dict(zip(self.header, [clip_id, *self.task.words(answers[place]), *classes, *truth], strict=True))
+
+    @property
+    def errors(self) -> Float64Array:
+        """How wrong each clip is, shape (clip,), NaN where it lacks a label.
+
+        The mean absolute error over the labels; of a class 1 - the probability of the true one.
+        """
+        if not self.task.class_names:
+            truth = self.labels > 0 if self.task.problem == "multilabel" else self.labels
+            errors = np.abs(self.scores - truth).mean(axis=1)
+        else:
+            classes = np.nan_to_num(self.labels[:, 0]).astype(np.int64)
+            errors = 1.0 - self.scores[np.arange(len(classes)), classes]
+        return np.where(np.isnan(self.labels).any(axis=1), np.nan, errors)
+
     def _write(self, handle: TextIO) -> None:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for clip_id, value, label in zip(self.clip_ids, self.values, self.labels, strict=True):
-            writer.writerow([clip_id, repr(float(value)), "" if np.isnan(label) else repr(float(label))])
+        writer = csv.DictWriter(handle, self.header, lineterminator="\n")
+        writer.writeheader()
+        for row in self.rows():
+            writer.writerow({name: repr(value) if isinstance(value, float) else value for name, value in row.items()})
+
+
+def _truth(cell: str, task: Task) -> float:
+    if cell in task.class_names:
+        return float(task.class_names.index(cell))
+    return float(cell or "nan")

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfeat import InputError, config_to_dict
+from mmfeat import ConfigError, InputError, config_to_dict
 from skesl.experiment import Experiment
 from skesl.lexicon import load_lexicon
 from skesl.mask_states import MaskStates, load_mask_states
 from skesl.masking import TextMasker
 from skesl.processes import choose_device
 from skesl.selection import Indices, limit_neutral
+from skesl.text import TextEncoder
 
 
 def without_surplus(experiment: Experiment, indices: Indices) -> tuple[Indices, tuple[str, ...]]:
@@ -24,9 +25,9 @@ def without_surplus(experiment: Experiment, indices: Indices) -> tuple[Indices, 
         InputError: none is left.
     """
     fraction = experiment.method.masking.max_neutral_fraction
-    if fraction >= 1.0:
+    if fraction >= 1.0 or experiment.encoder is None:
         return indices, ()
-    texts = _masker(experiment).prepare([experiment.reader.texts[index] for index in indices])
+    texts = _masker(experiment, experiment.encoder).prepare([experiment.reader.texts[index] for index in indices])
     neutral = np.array([not text.words for text in texts])
     kept = limit_neutral(indices, neutral, fraction, seed=experiment.config.train.seed)
     if not kept.size:
@@ -49,13 +50,15 @@ def use_mask_states(experiment: Experiment, indices: Indices, folder: Path) -> N
     """
     reader, method, train = experiment.reader, experiment.method, experiment.config.train
     method.use_mask_states(MaskStates.none())  # a refusal comes before the work
+    if experiment.encoder is None:
+        raise ConfigError(f"method {method.name!r} has no text encoder whose states could be stored")
     device = choose_device(train.device)
     method.to(device).eval()
     states = load_mask_states(
         folder,
         {reader.clip_ids[index]: reader.texts[index] for index in indices},
         experiment.encoder,
-        _masker(experiment),
+        _masker(experiment, experiment.encoder),
         method.encode_text,
         key={
             "content_sha256": reader.attributes["content_sha256"],
@@ -69,10 +72,10 @@ def use_mask_states(experiment: Experiment, indices: Indices, folder: Path) -> N
     method.use_mask_states(states)
 
 
-def _masker(experiment: Experiment) -> TextMasker:
+def _masker(experiment: Experiment, encoder: TextEncoder) -> TextMasker:
     """Return what hides the words, as the clips of the stage do it."""
     return TextMasker(
-        experiment.encoder,
+        encoder,
         load_lexicon(experiment.config.lexicon),
         experiment.method.masking,
         max_tokens=experiment.config.train.max_text_tokens,

@@ -15,6 +15,7 @@ from skesl.predictions import Predictions
 from skesl.report_page import Section, page, paragraph
 from skesl.report_sections import ReportConfig
 from skesl.runs import selection_of, settings_of_runs
+from skesl.task import task_from_json
 
 
 def write_report(
@@ -63,10 +64,11 @@ def _pretraining_page(runs: Sequence[Path], settings: Mapping[str, Any], config:
 def _finetuning_page(runs: Sequence[Path], config: ReportConfig) -> str:
     folders, settings = settings_of_runs(runs)
     report = _evaluated(folders, config)
-    predictions = Predictions.load(RunFolder(path=folders[0]).predictions)
     own = settings[0]
+    task = task_from_json(own["data"]["task"])
+    predictions = Predictions.load(RunFolder(path=folders[0]).predictions, task)
     where = f"{report.part} part of {report.data}" if report else "predictions stored in the run"
-    lead = f"{own['method']} on {own['data']['name']}, label {own['data']['label']}: {where}; {selection_of(own)}."
+    lead = f"{own['method']} on {own['data']['name']}, label {', '.join(task.labels)}: {where}; {selection_of(own)}."
     several = [paragraph(f"Pictures of single clips are those of {folders[0].name}.")] if len(folders) > 1 else []
     return page(
         f"skesl report: {', '.join(folder.name for folder in folders)}",
@@ -76,7 +78,7 @@ def _finetuning_page(runs: Sequence[Path], config: ReportConfig) -> str:
             sections.training(folders),
             Section(title="Predictions", blocks=(*several, *sections.predictions_of(predictions))),
             Section(title="Recordings", blocks=tuple(sections.recordings(predictions, config))),
-            Section(title="Modalities", blocks=tuple(sections.modalities(report))),
+            Section(title="Modalities", blocks=tuple(sections.modalities(report, task))),
             Section(title="One clip over time", blocks=tuple(sections.clip(folders[0], predictions, config))),
             Section(title=f"The worst {sections.N_WORST} clips", blocks=(sections.worst(predictions, config),)),
             sections.settings_of(folders),

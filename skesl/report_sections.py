@@ -17,14 +17,22 @@ from skesl.checkpoint import Run, RunFolder, load_run, load_settings_of_run
 from skesl.clip_view import view_clip
 from skesl.evaluation_report import EvaluationReport
 from skesl.measures import Values
-from skesl.metrics import CONVENTIONS, rounded, sentiment_metrics, sims_bins, suits
+from skesl.metrics import CONVENTIONS, SAID_FROM, rounded, sims_bins, suits
 from skesl.predict import open_clips
 from skesl.predictions import Predictions
 from skesl.report_page import Section, figure, paragraph, table
 from skesl.tables import Table
+from skesl.task import Task
+from skesl.task_measures import SELECTION_METRIC, metrics_of
 
 N_WORST = 10
-_CURVES = {"loss": ("loss",), "error": ("mae",), "correlation": ("corr",), "accuracy": ("acc2_has0", "acc2_non0")}
+_CURVES = {
+    "loss": ("loss",),
+    "error": ("mae", "mean_mae", "mer23_mse", "hamming_loss"),
+    "correlation": ("corr", "mean_corr"),
+    "accuracy": ("acc2_has0", "acc2_non0", "class_acc", "ml_acc"),
+    "F1": ("class_f1_weighted", "class_f1_macro", "micro_f1", "macro_f1"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +65,9 @@ def metrics(report: EvaluationReport | None, predictions: Predictions) -> list[s
     if report is not None:
         notes = [report.conventions, f"content {report.content_sha256}", *report.warnings]
         return [table(report.table()), *(paragraph(note) for note in notes)]
-    labels, values = _labelled(predictions)
-    rows = tuple((name, value) for name, value in sentiment_metrics(labels, values).items())
-    return [table(Table(header=("metric", "value"), rows=rows)), paragraph(CONVENTIONS["regression"])]
+    labels, said = _labelled(predictions)
+    rows = tuple(metrics_of(predictions.task, labels, said).items())
+    return [table(Table(header=("metric", "value"), rows=rows)), paragraph(CONVENTIONS[predictions.task.problem])]
 
 
 def training(runs: Sequence[Path]) -> Section:
@@ -82,23 +90,35 @@ def _log(run: Path) -> list[dict[str, Any]]:
 
 
 def _labelled(predictions: Predictions) -> tuple[Values, Values]:
-    has_label = ~np.isnan(predictions.labels)
+    """Return labels and answers of the clips that have every label, shape (clip, label)."""
+    has_label = ~np.isnan(predictions.labels).any(axis=1)
     if not has_label.any():
         raise InputError("report: expected predictions of clips with labels, got none; run skesl evaluate first")
-    return predictions.labels[has_label], predictions.values[has_label]
+    return predictions.labels[has_label], predictions.answers[has_label]
 
 
 def predictions_of(predictions: Predictions) -> list[str]:
-    """Return prediction against label, and the confusions of many and of two classes."""
-    labels, values = _labelled(predictions)
+    """Return prediction against label of each value, and the confusions of classes."""
+    task = predictions.task
+    labels, said = _labelled(predictions)
+    blocks = []
+    if task.class_names:
+        classes = [(float(number), name) for number, name in enumerate(task.class_names)]
+        many = figures.confusion(labels[:, 0], said[:, 0], classes)
+        blocks.append(figure("confusion-classes", many, f"{task.labels[0]}: clips of each true class by what was said"))
+    if task.problem != "multilabel":
+        first = 1 if task.class_names else 0
+        for column, name in list(enumerate(task.labels))[first:]:
+            svg = figures.prediction_against_label(labels[:, column], said[:, column])
+            caption = f"{name}: prediction against label, {len(labels)} clips; on the line both are equal"
+            blocks.append(figure(f"prediction-label-{column}", svg, caption))
+    return [*blocks, *_confusions(labels[:, 0], said[:, 0])] if task.problem == "regression" else blocks
+
+
+def _confusions(labels: Values, values: Values) -> list[str]:
+    """Return the confusions of the classes that a sentiment value falls into: many, and two."""
     polar = labels != 0
-    blocks = [
-        figure(
-            "prediction-label",
-            figures.prediction_against_label(labels, values),
-            f"Prediction against label, {labels.size} clips; on the line both are equal",
-        )
-    ]
+    blocks = []
     if suits("sims_acc5", (float(labels.min()), float(labels.max()))):
         many = figures.confusion(
             sims_bins(labels, 5), sims_bins(values, 5), list(enumerate(("--", "-", "0", "+", "++")))
@@ -129,36 +149,43 @@ def recordings(predictions: Predictions, config: ReportConfig) -> list[str]:
     with DatasetReader(config.data) as reader:
         recording_of = dict(zip(reader.clip_ids, reader.recording_ids, strict=True))
     errors: dict[str, list[float]] = {}
-    for clip_id, value, label in zip(predictions.clip_ids, predictions.values, predictions.labels, strict=True):
-        if not np.isnan(label):
-            errors.setdefault(recording_of[clip_id], []).append(abs(value - label))
+    for clip_id, error in zip(predictions.clip_ids, predictions.errors.tolist(), strict=True):
+        if not np.isnan(error):
+            errors.setdefault(recording_of[clip_id], []).append(error)
     svg = figures.errors_by_recording(
         {name: float(np.mean(found)) for name, found in errors.items()},
         {name: len(found) for name, found in errors.items()},
     )
-    caption = f"Mean absolute error by recording, the worst first (clips in brackets; {len(errors)} recordings)"
+    caption = f"{_error_name(predictions)} by recording, the worst first (clips in brackets; {len(errors)} recordings)"
     return [figure("recordings", svg, caption)]
 
 
-def modalities(report: EvaluationReport | None) -> list[str]:
+def _error_name(predictions: Predictions) -> str:
+    return "Mean of 1 - probability of the true class" if predictions.task.class_names else "Mean absolute error"
+
+
+def modalities(report: EvaluationReport | None, task: Task) -> list[str]:
     """Return what each modality gives, and what missing parts cost."""
     if report is None:
         return []
     blocks = []
+    metric = SELECTION_METRIC[task.problem]
     beside = {
-        name: row["mae"]
+        name: row[metric]
         for name, row in report.rows.items()
         if name == "text_only" or name.startswith(("without_", "shuffled_"))
     }
     if beside:
-        svg = figures.ablation_bars({report.method: report.metrics["mae"], **beside}, "mae")
-        caption = "Error when a modality is removed, or taken from another clip; nothing was trained again"
+        svg = figures.ablation_bars({report.method: report.metrics[metric], **beside}, metric)
+        caption = f"{metric} when a modality is removed, or taken from another clip; nothing was trained again"
         blocks.append(figure("ablation", svg, caption))
     if report.robustness:
         curves = {
-            kind: {share: row["mae"] for share, row in curve.items()} for kind, curve in report.robustness.items()
+            kind: {share: row[metric] for share, row in curve.items()} for kind, curve in report.robustness.items()
         }
-        blocks.append(figure("robustness", figures.robustness_curve(curves, "mae"), "Error when a share is missing"))
+        blocks.append(
+            figure("robustness", figures.robustness_curve(curves, metric), f"{metric} when a share is missing")
+        )
     return blocks
 
 
@@ -185,7 +212,16 @@ def _said_of(clip_id: str, predictions: Predictions) -> str:
     if clip_id not in predictions.clip_ids:
         return ""
     at = predictions.clip_ids.index(clip_id)
-    return f": label {predictions.labels[at]:.2f}, prediction {predictions.values[at]:.2f}"
+    label, said = (_words(predictions.task, values[at]) for values in (predictions.labels, predictions.answers))
+    return f": label {label}, prediction {said}"
+
+
+def _words(task: Task, answers: Values) -> str:
+    """Return labels or answers of one clip as text; of yes-or-no labels those that are said."""
+    if task.problem == "multilabel":
+        said = [name for name, value in zip(task.labels, answers, strict=True) if value >= SAID_FROM]
+        return ", ".join(said) or "none"
+    return ", ".join(word if isinstance(word, str) else f"{word:.2f}" for word in task.words(answers))
 
 
 def _attention(run: Run, reader: DatasetReader, clip_id: str) -> dict[str, Values]:
@@ -195,7 +231,7 @@ def _attention(run: Run, reader: DatasetReader, clip_id: str) -> dict[str, Value
 
 def _worst_first(predictions: Predictions) -> list[int]:
     """Return the places of the labelled clips, those with the largest errors first."""
-    errors = np.abs(predictions.values - predictions.labels)
+    errors = predictions.errors
     order = np.argsort(-np.nan_to_num(errors, nan=-1.0), kind="stable")
     return [int(at) for at in order if not np.isnan(errors[at])]
 
@@ -209,8 +245,8 @@ def worst(predictions: Predictions, config: ReportConfig) -> str:
     rows = []
     for at in _worst_first(predictions)[:N_WORST]:
         clip_id = predictions.clip_ids[at]
-        numbers = float(predictions.labels[at]), float(predictions.values[at])
-        rows.append((clip_id, *numbers, texts.get(clip_id, "")))
+        words = [_words(predictions.task, values[at]) for values in (predictions.labels, predictions.answers)]
+        rows.append((clip_id, *words, texts.get(clip_id, "")))
     return table(Table(header=("clip", "label", "prediction", "text"), rows=tuple(rows)), text_columns=(3,))
 
 

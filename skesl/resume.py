@@ -84,7 +84,7 @@ class CheckpointStore:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         tensors, groups = flat_state(optimiser.state_dict())
-        _write(unfinished / "weights.safetensors", save(weights_of(method)))
+        _write(unfinished / "weights.safetensors", save(weights_of(method, for_training=True)))
         _write(unfinished / "optimiser.safetensors", save(tensors))
         state = {"progress": defined(asdict(progress)), "param_groups": groups}
         _write(unfinished / "state.json", (json.dumps(state, indent=2, allow_nan=False) + "\n").encode())
@@ -119,7 +119,7 @@ class CheckpointStore:
         """Write ``weights.safetensors``; the former ones stay beside the checkpoints while one of these needs them."""
         weights = self._folder.weights
         unfinished = weights.with_name(weights.name + _PART)
-        _write(unfinished, save(weights_of(method), metadata={"epoch": str(progress.best_epoch)}))
+        _write(unfinished, save(weights_of(method, for_training=False), metadata={"epoch": str(progress.best_epoch)}))
         former = epoch_of_weights(weights)
         if former in self._needed_epochs():
             weights.replace(self._best(former))

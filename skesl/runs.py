@@ -35,7 +35,7 @@ def settings_of_runs(runs: Sequence[Path]) -> tuple[list[Path], list[dict[str, A
     for run, one in zip(folders, settings, strict=True):
         if one["stage"] != "finetune":
             raise CheckpointError(f"{run}: expected a fine-tuned run, got stage {one['stage']!r}; use skesl finetune")
-    kinds = {(one["method"], one["data"]["label"], one["data"]["scheme"]) for one in settings}
+    kinds = {(one["method"], ", ".join(one["data"]["task"]["labels"]), one["data"]["scheme"]) for one in settings}
     if len(kinds) > 1:
         found = "; ".join(sorted(f"{method} on {label}, split {scheme}" for method, label, scheme in kinds))
         raise CheckpointError(
@@ -54,23 +54,23 @@ def target_of_runs(
         InputError: the dataset does not have the label, or not in this part.
     """
     own = settings[0]["data"]
-    return open_target(data, labels=(own["label"],), part=part, scheme=scheme or own["scheme"])
+    return open_target(data, labels=own["task"]["labels"], part=part, scheme=scheme or own["scheme"])
 
 
 def aligned(run: Path, predictions: Predictions, target: Target) -> Values:
-    """Return a run's predictions for the clips of a target, shape (clip, 1).
+    """Return what a run says of the clips of a target, shape (clip, label).
 
     Raises:
         InputError: a prediction is not finite.
     """
     places = {clip_id: index for index, clip_id in enumerate(predictions.clip_ids)}
-    values = predictions.values[[places[clip_id] for clip_id in target.clip_ids]]
-    if n_bad := int((~np.isfinite(values)).sum()):
+    chosen = [places[clip_id] for clip_id in target.clip_ids]
+    if n_bad := int((~np.isfinite(predictions.scores[chosen])).any(axis=1).sum()):
         raise InputError(
-            f"{run}: expected finite predictions, got NaN or infinity for {n_bad} of {values.size} clip(s); "
+            f"{run}: expected finite predictions, got NaN or infinity for {n_bad} of {len(chosen)} clip(s); "
             "the training has diverged, lower its learning rate"
         )
-    return values.reshape(len(values), -1)
+    return predictions.answers[chosen]
 
 
 def predict_target(run: Path, target: Target, *, device: str = "auto", change: Change | None = None) -> Predictions:
@@ -79,7 +79,7 @@ def predict_target(run: Path, target: Target, *, device: str = "auto", change: C
 
 
 def values_of_run(run: Path, target: Target, *, device: str = "auto", change: Change | None = None) -> Values:
-    """Return a run's predictions for the clips of a target, shape (clip, 1)."""
+    """Return what a run says of the clips of a target, shape (clip, label)."""
     return aligned(run, predict_target(run, target, device=device, change=change), target)
 
 

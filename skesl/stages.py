@@ -11,12 +11,12 @@ from mmfeat import DatasetReader, Split, Track, untracked
 from skesl.checkpoint import load_run
 from skesl.data import Batch
 from skesl.experiment import ExperimentConfig, StageReport, open_experiment
-from skesl.methods import Method
-from skesl.metrics import sentiment_metrics
+from skesl.methods import Method, find_method, method_config
 from skesl.predict import predict_clips
 from skesl.pretraining import use_mask_states, without_surplus
 from skesl.processes import is_first, start_processes
-from skesl.selection import choose_label, labelled_clips, pretraining_clips
+from skesl.selection import as_written, choose_labels, label_values, labelled_clips, pretraining_clips, task_of
+from skesl.task_measures import choose_selection_metric, metrics_of
 
 
 def pretrain(
@@ -43,12 +43,12 @@ def pretrain(
         OutputExistsError: the run exists and ``overwrite`` is false.
     """
     with DatasetReader(data) as reader:
-        indices = pretraining_clips(reader, config.scheme)
+        indices = pretraining_clips(reader, config.scheme, streams=_streams_to_learn_from(config))
         experiment = open_experiment(reader, run, "pretrain", config, indices, overwrite=overwrite)
         indices, notes = without_surplus(experiment, indices)
         if config.mask_states is not None:
             use_mask_states(experiment, indices, config.mask_states)
-        clips = experiment.clips(indices, np.zeros(reader.n_clip, dtype=np.float32))
+        clips = experiment.clips(indices, np.zeros((reader.n_clip, 1), dtype=np.float32))
         return experiment.fit(clips, validate=None, track=track, notes=notes)
 
 
@@ -60,7 +60,7 @@ def finetune(
     overwrite: bool = False,
     track: Track[Batch] = untracked,
 ) -> StageReport:
-    """Train a method on a label; the epoch with the best validation value is kept.
+    """Train a method on labels; the epoch with the best validation value is kept.
 
     Args:
         data: the dataset file.
@@ -76,17 +76,22 @@ def finetune(
         OutputExistsError: the run exists and ``overwrite`` is false.
     """
     with DatasetReader(data) as reader:
-        label = choose_label(reader, config.label)
-        config = dataclasses.replace(config, label=label.name)
-        train_clips = labelled_clips(reader, label, config.scheme, Split.TRAIN)
-        valid_clips = labelled_clips(reader, label, config.scheme, Split.VALID)
-        experiment = open_experiment(reader, run, "finetune", config, train_clips, overwrite=overwrite)
-        experiment.settings["data"]["label_median"] = float(np.median(label.values[train_clips]))
-        valid = experiment.clips(valid_clips, label.values)
+        labels = choose_labels(reader, config.labels)
+        values, task = label_values(labels), task_of(reader, labels)
+        train_clips = labelled_clips(reader, labels, config.scheme, Split.TRAIN)
+        valid_clips = labelled_clips(reader, labels, config.scheme, Split.VALID)
+        truth = as_written(values[valid_clips])
+        metric = choose_selection_metric(task, truth, config.train.selection_metric)
+        config = dataclasses.replace(
+            config, labels=task.labels, train=dataclasses.replace(config.train, selection_metric=metric)
+        )
+        experiment = open_experiment(reader, run, "finetune", config, train_clips, task=task, overwrite=overwrite)
+        experiment.settings["data"]["usual_answer"] = task.usual_answer(as_written(values[train_clips]))
+        valid = experiment.clips(valid_clips, values)
 
         def validate(method: Method) -> dict[str, float]:
             predictions = predict_clips(method, valid, batch_size=config.train.batch_size)
-            return sentiment_metrics(label.values[valid_clips], predictions.values)
+            return metrics_of(task, truth, predictions.answers)
 
         def keep_predictions() -> None:
             best_method = load_run(run).method.to(start_processes(config.train).device)
@@ -94,5 +99,13 @@ def finetune(
             if is_first():
                 best.save(experiment.folder.predictions)
 
-        clips = experiment.clips(train_clips, label.values)
+        clips = experiment.clips(train_clips, values)
         return experiment.fit(clips, validate=validate, track=track, conclude=keep_predictions)
+
+
+def _streams_to_learn_from(config: ExperimentConfig) -> tuple[str, ...]:
+    """Return the streams that a clip must have to be pretrained on; none where its text is what is learned from."""
+    method = find_method(config.method)
+    if method.needs_text_encoder:
+        return ()
+    return method.used_streams(method_config(config.method, preset=config.preset, settings=config.method_settings))

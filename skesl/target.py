@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from mmfeat import DatasetReader, InputError, LabelTable, Split
 from skesl.measures import Codes, Measure, Values
-from skesl.metrics import (
-    MER23_CLASSES,
-    class_measures,
-    mer23_measures,
-    multilabel_measures,
-    numbers,
-    sentiment_measures,
-    several_regressions,
-    sims_measures,
-    smaller_is_better,
-)
-from skesl.selection import as_written, choose_label
+from skesl.metrics import numbers, smaller_is_better
+from skesl.selection import as_written, choose_labels, label_values, task_of
 from skesl.statistics import group_numbers
-
-Problem = Literal["regression", "regressions", "class", "multilabel", "mer23"]
+from skesl.task import Problem, Task
+from skesl.task_measures import measures_of
 
 MAIN_METRIC: Mapping[Problem, str] = {
     "regression": "acc2_non0",
@@ -48,7 +37,7 @@ class Target:
         part: train, valid or test.
         scheme: split scheme.
         labels: the label tables.
-        problem: which measures suit them.
+        task: what they ask for.
         n_clip: clips of the part.
         clip_ids: those that have every label; what follows is theirs.
         truth: float64, shape (clip, label).
@@ -63,7 +52,7 @@ class Target:
     part: Split
     scheme: str
     labels: tuple[LabelTable, ...]
-    problem: Problem
+    task: Task
     n_clip: int
     clip_ids: tuple[str, ...]
     truth: Values
@@ -72,9 +61,14 @@ class Target:
     all_clip_ids: tuple[str, ...]
 
     @property
+    def problem(self) -> Problem:
+        """The problem that the labels pose."""
+        return self.task.problem
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """Names of the labels."""
-        return tuple(label.name for label in self.labels)
+        return self.task.labels
 
     @property
     def label_range(self) -> tuple[float, float]:
@@ -95,20 +89,7 @@ class Target:
 
     def measures(self, said: Values) -> dict[str, Measure]:
         """Return the measures of predictions, shape (clip, label): values, or numbers of classes."""
-        if self.problem == "multilabel":
-            return multilabel_measures(self.truth, said, self.label_names)
-        if self.problem == "regressions":
-            return several_regressions(self.truth, said, self.label_names)
-        if self.problem == "class":
-            return class_measures(self.truth[:, 0], said[:, 0], self._n_class(0)) | self._of_emotions(said)
-        if self.problem == "mer23":
-            emotion, valence = self._mer23_columns()
-            return {
-                **class_measures(self.truth[:, emotion], said[:, emotion], self._n_class(emotion)),
-                **mer23_measures(self.truth[:, emotion], said[:, emotion], self.truth[:, valence], said[:, valence]),
-            }
-        y, p = self.truth[:, 0], said[:, 0]
-        return {**sentiment_measures(y, p), **sims_measures(y, p)}
+        return measures_of(self.task, self.truth, said)
 
     def metrics(self, said: Values) -> dict[str, float]:
         """Return the number of each measure."""
@@ -122,10 +103,7 @@ class Target:
         """Return the median of each label in the train part, of classes the most frequent; None where it has none."""
         if not len(self.train_truth):
             return None
-        return tuple(
-            _mode(column) if label.problem == "class" else float(np.median(column))
-            for label, column in zip(self.labels, self.train_truth.T, strict=True)
-        )
+        return self.task.usual_answer(self.train_truth)
 
     def best_constant(self) -> dict[str, float]:
         """Return for each metric the best that any one answer for all clips can reach; it knows the labels."""
@@ -136,34 +114,14 @@ class Target:
         medians = tuple(float(value) for value in np.median(self.truth, axis=0))
         if self.problem == "regression":
             return [medians, *((value,) for value in _CONSTANTS)]
-        if self.problem == "class":
-            return [(float(value),) for value in range(self._n_class(0))]
-        if self.problem == "mer23":
-            emotion, valence = self._mer23_columns()
-            mean = float(self.truth[:, valence].mean())
-            pairs = [{emotion: float(value), valence: mean} for value in range(self._n_class(emotion))]
-            return [(pair[0], pair[1]) for pair in pairs]
+        if self.task.class_names:
+            means = tuple(float(value) for value in self.truth[:, 1:].mean(axis=0))  # valence: the least squared error
+            return [(float(value), *means) for value in range(len(self.task.class_names))]
         if self.problem == "multilabel":  # the likeliest labels, more and more of them
             order = np.argsort(-(self.truth > 0).mean(axis=0), kind="stable")
             sets = [order[:size] for size in range(order.size + 1)]
             return [tuple(float(label in chosen) for label in range(order.size)) for chosen in sets]
         return [medians]
-
-    def _n_class(self, column: int) -> int:
-        named = len(self.labels[column].class_names)
-        return max(named, int(self.truth[:, column].max(initial=0)) + 1)
-
-    def _of_emotions(self, said: Values) -> dict[str, Measure]:
-        """Return MER23's F1 where the classes are MER23's."""
-        if set(self.labels[0].class_names) != set(MER23_CLASSES):
-            return {}
-        weighted = class_measures(self.truth[:, 0], said[:, 0], self._n_class(0))["class_f1_weighted"]
-        return {"mer23_f1": weighted}
-
-    def _mer23_columns(self) -> tuple[int, int]:
-        """Return the columns of the emotion and of valence."""
-        emotion = [label.problem for label in self.labels].index("class")
-        return emotion, 1 - emotion
 
 
 def open_target(data: Path, *, labels: Sequence[str] = (), part: Split = Split.TEST, scheme: str = "default") -> Target:
@@ -179,11 +137,11 @@ def open_target(data: Path, *, labels: Sequence[str] = (), part: Split = Split.T
         InputError: no such label or scheme, labels that no measure takes together, or no clip that has them.
     """
     with DatasetReader(data) as reader:
-        tables = tuple(choose_label(reader, name) for name in (labels or (None,)))
-        problem = _problem(data, tables)
+        tables = choose_labels(reader, labels)
+        task = task_of(reader, tables)
         members, trained = reader.members(scheme, part), reader.members(scheme, Split.TRAIN)
         present = np.logical_and.reduce([table.present for table in tables])
-        values = np.stack([as_written(table.values) for table in tables], axis=1)
+        values = as_written(label_values(tables))
         chosen = members[present[members]]
         names = ", ".join(repr(table.name) for table in tables)
         if not chosen.size:
@@ -198,7 +156,7 @@ def open_target(data: Path, *, labels: Sequence[str] = (), part: Split = Split.T
             part=part,
             scheme=scheme,
             labels=tables,
-            problem=problem,
+            task=task,
             n_clip=int(members.size),
             clip_ids=tuple(reader.clip_ids[index] for index in chosen),
             truth=values[chosen],
@@ -206,34 +164,6 @@ def open_target(data: Path, *, labels: Sequence[str] = (), part: Split = Split.T
             train_truth=values[trained[present[trained]]],
             all_clip_ids=reader.clip_ids,
         )
-
-
-def _problem(data: Path, labels: Sequence[LabelTable]) -> Problem:
-    """Return which measures suit some labels together.
-
-    Raises:
-        InputError: none do.
-    """
-    problems = [label.problem for label in labels]
-    if set(problems) == {"multilabel"}:
-        return "multilabel"
-    if set(problems) == {"regression"}:
-        return "regression" if len(labels) == 1 else "regressions"
-    if problems == ["class"]:
-        return "class"
-    emotion = [label for label in labels if label.problem == "class"]
-    if sorted(problems) == ["class", "regression"] and set(emotion[0].class_names) == set(MER23_CLASSES):
-        return "mer23"
-    listed = ", ".join(f"{label.name} ({label.problem})" for label in labels)
-    raise InputError(
-        f"{data}: expected one label, several yes-or-no labels, several regressions, or MER23's emotion and valence, "
-        f"got {listed}; name fewer with --label"
-    )
-
-
-def _mode(column: Values) -> float:
-    values, counts = np.unique(column, return_counts=True)
-    return float(values[counts.argmax()])
 
 
 def _best(values: Sequence[float], *, smaller: bool) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from skesl.config import Stage, TrainConfig
@@ -22,6 +22,7 @@ from skesl.data import Batch
 from skesl.errors import MethodError
 from skesl.methods import Method
 from skesl.normalise import FeatureNormaliser
+from skesl.task import Task
 from skesl.text import TextEncoder
 
 STREAMS = {"audio": 5, "vision": 7}
@@ -55,8 +56,11 @@ def write_tiny_text_encoder(folder: Path) -> Path:
     return folder
 
 
-def random_batch(*, n_clip: int = 4, seed: int = 0, n_padding: int = 0) -> Batch:
-    """Return a batch of noise with ragged lengths; ``n_padding`` more steps of garbage stand behind each sequence."""
+def random_batch(*, n_clip: int = 4, seed: int = 0, n_padding: int = 0, task: Task | None = None) -> Batch:
+    """Return a batch of noise with ragged lengths and labels of a task, a regression where None.
+
+    ``n_padding`` more steps of garbage stand behind each sequence.
+    """
     generator = torch.Generator().manual_seed(seed)
     text_lengths = torch.arange(n_clip) % 4 + 4
     input_ids, text_mask = _ragged(torch.randint(5, 60, (n_clip, 7), generator=generator), text_lengths, n_padding)
@@ -71,16 +75,34 @@ def random_batch(*, n_clip: int = 4, seed: int = 0, n_padding: int = 0) -> Batch
         text_mask=text_mask,
         streams=streams,
         stream_masks=masks,
-        labels=torch.randn(n_clip, generator=generator),
+        labels=_random_labels(task or Task(), n_clip, generator),
         mask_positions=torch.arange(n_clip) % 3 + 1,
+        rows=torch.arange(n_clip),
+        recordings=torch.arange(n_clip) // 2,
     )
 
 
-def make_method(method_type: type[Method], *, seed: int = 0, config: Any = None) -> Method:
-    """Return a method on the tiny text encoder and the streams of ``random_batch``, with default settings if None."""
+def _random_labels(task: Task, n_clip: int, generator: torch.Generator) -> Tensor:
+    values = torch.randn((n_clip, len(task.labels)), generator=generator)
+    if task.problem == "multilabel":
+        return (values > 0).float()
+    if task.class_names:
+        values[:, 0] = torch.arange(n_clip) % len(task.class_names)
+    return values
+
+
+def make_method(method_type: type[Method], *, seed: int = 0, config: Any = None, task: Task | None = None) -> Method:
+    """Return a method on the tiny text encoder and the streams of ``random_batch``.
+
+    Args:
+        method_type: its class.
+        seed: of the weights.
+        config: its settings; the defaults where None.
+        task: what it is to predict; its own example where None.
+    """
     torch.manual_seed(seed)
     config = config or method_type.config_type()
-    encoder = tiny_text_encoder(seed=seed)
+    encoder = tiny_text_encoder(seed=seed) if method_type.needs_text_encoder else None
     normalisers = {
         name: FeatureNormaliser(f"{name}_{index}" for index in range(n_feature))
         for name, n_feature in STREAMS.items()
@@ -88,14 +110,17 @@ def make_method(method_type: type[Method], *, seed: int = 0, config: Any = None)
     }
     return method_type(
         config,
-        text_encoder=encoder.model,
-        text_width=encoder.width,
+        text_encoder=nn.Module() if encoder is None else encoder.model,
+        text_width=0 if encoder is None else encoder.width,
         normalisers=normalisers,
+        task=task or method_type.example_task(),
     )
 
 
 def check_method(method_type: type[Method], config: Any = None) -> None:
     """Hold a method to the contract, with its default settings if ``config`` is None.
+
+    It is held to it for every problem that it says it can learn.
 
     Every declared stage has a finite loss that reaches every parameter it trains, works on a single clip, and is
     lowered by a step along its gradient; an undeclared stage raises. Predictions depend neither on padding nor on
@@ -104,14 +129,19 @@ def check_method(method_type: type[Method], config: Any = None) -> None:
     Raises:
         MethodError: a promise is broken; the message says which.
     """
-    make = functools.partial(make_method, method_type, config=config)
+    for problem in method_type.problems:
+        _check_problem(method_type, config, Task() if problem == "regression" else Task.example(problem))
+
+
+def _check_problem(method_type: type[Method], config: Any, task: Task) -> None:
+    make = functools.partial(make_method, method_type, config=config, task=task)
     stages: tuple[Stage, ...] = ("pretrain", "finetune")
     for stage in [stage for stage in stages if stage not in method_type.stages]:
         _check_refusal(make(), stage)
     for stage in method_type.stages:
         _check_gradients(make(), stage)
         _check_descent(make(), stage)
-        _promise(_loss(make(), random_batch(n_clip=1), stage).isfinite(), "a loss on one clip")
+        _promise(_loss(make(), _batch_of(make(), stage, n_clip=1), stage).isfinite(), "a loss on one clip")
     if "finetune" in method_type.stages:
         _check_predictions(make().eval())
     _check_round_trip(make, method_type.stages[0])
@@ -120,6 +150,11 @@ def check_method(method_type: type[Method], config: Any = None) -> None:
 def _promise(kept: Tensor | bool, what: str) -> None:  # noqa: FBT001 - what was promised stands behind it
     if not kept:
         raise MethodError(f"the method breaks the contract: expected {what}")
+
+
+def _batch_of(method: Method, stage: Stage, **options: Any) -> Batch:
+    """Return noise as a method gets it in a stage: pretraining has one target, whatever the task."""
+    return random_batch(task=method.task if stage == "finetune" else None, **options)
 
 
 def _loss(method: Method, batch: Batch, stage: Stage) -> Tensor:
@@ -137,7 +172,7 @@ def _check_refusal(method: Method, stage: Stage) -> None:
 
 
 def _check_gradients(method: Method, stage: Stage) -> None:
-    loss = _loss(method, random_batch(), stage)
+    loss = _loss(method, _batch_of(method, stage), stage)
     _promise(loss.ndim == 0 and loss.isfinite(), f"a finite scalar loss in stage {stage!r}")
     loss.backward()  # type: ignore[no-untyped-call]
     trained = [(name, parameter) for name, parameter in method.named_parameters() if parameter.requires_grad]
@@ -146,11 +181,12 @@ def _check_gradients(method: Method, stage: Stage) -> None:
 
 
 def _check_descent(method: Method, stage: Stage) -> None:
-    before = _loss(method, random_batch(), stage)
+    batch = _batch_of(method, stage)
+    before = _loss(method, batch, stage)
     optimiser = torch.optim.SGD([{**group, "lr": 1e-3} for group in method.parameter_groups(TrainConfig())], lr=1e-3)
     before.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
-    _promise(_loss(method, random_batch(), stage) < before, f"a lower loss after one step in stage {stage!r}")
+    _promise(_loss(method, batch, stage) < before, f"a lower loss after one step in stage {stage!r}")
 
 
 def _check_predictions(method: Method) -> None:
@@ -159,7 +195,11 @@ def _check_predictions(method: Method) -> None:
         padded = method.predict(random_batch(n_padding=3))
         turned = method.predict(chosen_clips(random_batch(), [3, 2, 1, 0]))
         alone = torch.cat([method.predict(chosen_clips(random_batch(), [clip])) for clip in range(4)])
-    _promise(expected.shape == (4,), f"one prediction for each clip, got shape {tuple(expected.shape)}")
+    n_column = method.task.n_column
+    _promise(
+        expected.shape == (4, n_column),
+        f"a prediction of {n_column} column(s) for each clip, got shape {tuple(expected.shape)}",
+    )
     _promise(torch.allclose(padded, expected, atol=1e-5), "predictions that do not depend on padding")
     _promise(
         torch.allclose(turned.flip(0), expected, atol=1e-5),
@@ -171,7 +211,8 @@ def _check_predictions(method: Method) -> None:
 def _check_round_trip(make: Callable[..., Method], stage: Stage) -> None:
     one, other = make(seed=1), make(seed=2)
     other.load_state_dict(one.state_dict())
-    same = torch.equal(_loss(one, random_batch(), stage), _loss(other, random_batch(), stage))
+    batch = _batch_of(one, stage)
+    same = torch.equal(_loss(one, batch, stage), _loss(other, batch, stage))
     _promise(same, "equal losses after a round trip of the weights")
 
 
@@ -185,6 +226,9 @@ def chosen_clips(batch: Batch, rows: list[int]) -> Batch:
         stream_masks={name: mask[rows] for name, mask in batch.stream_masks.items()},
         labels=batch.labels[rows],
         mask_positions=batch.mask_positions[rows],
+        rows=batch.rows[rows],
+        recordings=batch.recordings[rows],
+        side_labels={name: values[rows] for name, values in batch.side_labels.items()},
     )
 
 

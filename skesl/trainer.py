@@ -18,14 +18,16 @@ import torch
 from mmfeat import Track, untracked
 from skesl.batches import Part, epoch_batches, parts_of
 from skesl.checkpoint import RunFolder
-from skesl.config import SELECTION_METRICS, RunOptions, Stage, TrainConfig
+from skesl.config import RunOptions, Stage, TrainConfig
 from skesl.data import Batch, ClipSet
 from skesl.loading import read_ahead
 from skesl.logs import TrainingLog
 from skesl.methods import Method
+from skesl.metrics import smaller_is_better
 from skesl.processes import agreed, is_first, n_process, process_index, seed_everything, start_processes, wait
 from skesl.resume import CheckpointStore, Progress
 from skesl.schedules import rate_factor
+from skesl.task_measures import SELECTION_METRIC
 from skesl.watch import LossWatch
 
 Validate = Callable[[Method], dict[str, float]]
@@ -100,9 +102,11 @@ class _Training:
     ) -> None:
         self._method, self._stage, self._clips, self._config = method, stage, clips, config
         self._validate, self._options = validate, options
+        self._metric = config.selection_metric or SELECTION_METRIC[method.task.problem]
         self._track = track if is_first() else untracked
         self._accelerator = start_processes(config)
         method.start_stage(stage)
+        method.meet_clips(clips)
         self._store = CheckpointStore(folder, n_kept=options.n_checkpoints)
         restored = self._store.restore(method)
         groups = method.parameter_groups(config)
@@ -224,6 +228,7 @@ class _Training:
                 watch.add_norm(norm, clip_ids)
         optimiser.step()
         optimiser.zero_grad()
+        self._method.on_step_end()
         progress.step += 1
         self._log_step(loss, norm)
         if self._is_time_to_save():
@@ -247,7 +252,7 @@ class _Training:
         values = self._validate(method.eval()) if self._validate is not None else {}
         rates = [group["lr"] for group in self._optimiser.param_groups]
         self._log.epoch(progress.epoch, progress.step, {"loss": loss, **values, "learning_rates": rates, **speed})
-        if self._validate is None or is_better(values, progress.best_values, config.selection_metric):
+        if self._validate is None or is_better(values, progress.best_values, self._metric):
             progress.best_epoch, progress.best_values, progress.best_loss = progress.epoch, values, loss
             if is_first():
                 self._store.save_best(progress, method)
@@ -289,5 +294,4 @@ def is_better(values: dict[str, float], best: dict[str, float], metric: str) -> 
         return False
     if math.isnan(best[metric]):
         return True
-    larger_is_better = SELECTION_METRICS[metric]
-    return values[metric] > best[metric] if larger_is_better else values[metric] < best[metric]
+    return values[metric] < best[metric] if smaller_is_better(metric) else values[metric] > best[metric]

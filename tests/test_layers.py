@@ -59,6 +59,8 @@ SKESL_2 = {
     "skesl.nn",
     "skesl.normalise",
     "skesl.schedules",
+    "skesl.task",
+    "skesl.task_outputs",
     "skesl.text",
     "skesl.text_table",
     "skesl.va_lexicon",
@@ -99,6 +101,7 @@ SKESL_3 = {
     "skesl.streams",
     "skesl.tables",
     "skesl.target",
+    "skesl.task_measures",
     "skesl.trainer",
     "skesl.watch",
 }

@@ -3,8 +3,9 @@
 The trainer knows no method by name; whatever a method needs beyond this contract is its own business.
 
 What a method remembers from step to step (running means, queues, banks of labels) it keeps as tensors in its
-``state_dict``, that is as parameters or persistent buffers, whose shapes are those of a new method. Checkpoints hold
-nothing else of a method: a training that goes on would begin with any other memory empty.
+``state_dict``, that is as parameters or persistent buffers, whose shapes are those of a new method that has met the
+same clips. Checkpoints hold nothing else of a method: a training that goes on would begin with any other memory empty.
+What only training needs is named in ``training_only``; it is left out of the weights of a finished run.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any, ClassVar, Self
 from torch import Tensor, nn
 
 from skesl.config import Stage, TrainConfig
-from skesl.data import Batch
+from skesl.data import Batch, ClipSet
 from skesl.errors import MethodError
 from skesl.inputs import InputConfig
 from skesl.mask_states import MaskStates
 from skesl.masking import MaskingConfig
 from skesl.normalise import FeatureNormaliser
+from skesl.task import Problem, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +39,11 @@ class Method(nn.Module):
 
     Args:
         config: settings of the method, an instance of ``config_type``.
-        text_encoder: maps ids and mask to ``last_hidden_state``, shape (clip, token, width).
-        text_width: size of the hidden states.
+        text_encoder: maps ids and mask to ``last_hidden_state``, shape (clip, token, width); of a method that needs
+            none an empty module.
+        text_width: size of the hidden states; 0 without a text encoder.
         normalisers: for each stream that the dataset has and the method uses; they know its features.
+        task: what is to be predicted.
 
     Class attributes:
         name: the word on the command line.
@@ -48,6 +52,9 @@ class Method(nn.Module):
         stream_names: the streams it can use.
         transferred: names of the submodules that pretraining hands on to fine-tuning.
         presets: settings by name, of which the first is the default.
+        problems: those it can learn.
+        needs_text_encoder: whether it reads words.
+        training_only: names of the submodules and buffers that only training needs.
     """
 
     name: ClassVar[str]
@@ -56,6 +63,9 @@ class Method(nn.Module):
     stream_names: ClassVar[tuple[str, ...]]
     transferred: ClassVar[tuple[str, ...]] = ()
     presets: ClassVar[Mapping[str, Preset]] = {}
+    problems: ClassVar[tuple[Problem, ...]] = ("regression",)
+    needs_text_encoder: ClassVar[bool] = True
+    training_only: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -64,9 +74,16 @@ class Method(nn.Module):
         text_encoder: nn.Module,
         text_width: int,
         normalisers: Mapping[str, FeatureNormaliser],
+        task: Task,
     ) -> None:
+        if task.problem not in self.problems:
+            raise MethodError(
+                f"method {self.name!r} learns {', '.join(self.problems)}; the label {', '.join(task.labels)} asks for "
+                f"{task.problem}"
+            )
         super().__init__()
         self.config = config
+        self.task = task
         self.text_encoder = text_encoder
         self.text_width = text_width
         self.normalisers = nn.ModuleDict(dict(normalisers))
@@ -79,6 +96,16 @@ class Method(nn.Module):
     def used_streams(cls, config: Any) -> tuple[str, ...]:
         """Return the streams that the method uses with these settings."""
         return cls.stream_names
+
+    @classmethod
+    def example_task(cls) -> Task:
+        """Return a task that the method can learn, for stages without labels and for estimates."""
+        return Task() if "regression" in cls.problems else Task.example(cls.problems[0])
+
+    @classmethod
+    def side_labels(cls, config: Any) -> tuple[str, ...]:
+        """Return further labels that the method reads in training where the file has them; see ``Batch``."""
+        return ()
 
     @property
     def inputs(self) -> InputConfig:
@@ -99,7 +126,7 @@ class Method(nn.Module):
         raise MethodError(f"method {self.name!r} has no stage 'finetune'; its stages: {', '.join(self.stages)}")
 
     def predict(self, batch: Batch) -> Tensor:
-        """Return the prediction for each clip, shape (clip,)."""
+        """Return the prediction for each clip, shape (clip, column); see ``Task`` for the columns."""
         raise MethodError(f"method {self.name!r} predicts nothing")
 
     def use_mask_states(self, states: MaskStates) -> None:
@@ -128,6 +155,12 @@ class Method(nn.Module):
     def frozen_modules(self, stage: Stage) -> tuple[nn.Module, ...]:
         """Return the modules that are not trained in a stage; they also stay in evaluation mode."""
         return ()
+
+    def meet_clips(self, clips: ClipSet) -> None:
+        """Make memories for the clips of training, before anything is restored; nothing by default."""
+
+    def on_step_end(self) -> None:
+        """Do what the method does after each step of the optimiser; nothing by default."""
 
     def on_epoch_end(self, epoch: int) -> None:
         """Do what the method does between epochs; nothing by default."""

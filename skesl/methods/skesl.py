@@ -27,9 +27,11 @@ from skesl.masking import MaskingConfig
 from skesl.methods.base import Method
 from skesl.methods.skesl_config import SKESL_PRESETS, SkeslConfig
 from skesl.nn.fusion import CrossmodalEncoder
-from skesl.nn.heads import RegressionHead
+from skesl.nn.heads import TwoLayerHead
 from skesl.nn.pooling import masked_mean
 from skesl.normalise import FeatureNormaliser
+from skesl.task import PROBLEMS, Task
+from skesl.task_outputs import task_loss, task_scores
 
 
 class Skesl(Method):
@@ -45,6 +47,7 @@ class Skesl(Method):
     stream_names = ("audio", "vision")
     transferred = ("text_encoder", "fusion")
     presets = SKESL_PRESETS
+    problems = PROBLEMS
 
     config: SkeslConfig
 
@@ -55,8 +58,9 @@ class Skesl(Method):
         text_encoder: nn.Module,
         text_width: int,
         normalisers: Mapping[str, FeatureNormaliser],
+        task: Task,
     ) -> None:
-        super().__init__(config, text_encoder=text_encoder, text_width=text_width, normalisers=normalisers)
+        super().__init__(config, text_encoder=text_encoder, text_width=text_width, normalisers=normalisers, task=task)
         if not normalisers and self.used_streams(config):
             raise MethodError(
                 "method 'skesl' needs a stream named audio or vision, the dataset has none of them; "
@@ -69,7 +73,7 @@ class Skesl(Method):
             config,
             n_padded={name: limit for name, limit in limits.items() if limit is not None},
         )
-        self.head = RegressionHead(text_width, n_hidden=config.n_head_hidden, dropout=config.dropout)
+        self.head = TwoLayerHead(text_width, task.n_column, n_hidden=config.n_head_hidden, dropout=config.dropout)
 
     @classmethod
     def used_streams(cls, config: SkeslConfig) -> tuple[str, ...]:
@@ -123,7 +127,7 @@ class Skesl(Method):
         return (self.predict_hidden_words(batch) - batch.labels).abs().mean()
 
     def predict_hidden_words(self, batch: Batch) -> Tensor:
-        """Return the intensity predicted for each hidden word, shape (clip,).
+        """Return the intensity predicted for each hidden word, shape (clip, 1).
 
         Text rows do not see one another in the fusion, so that only those of the hidden words are fused.
         """
@@ -131,11 +135,15 @@ class Skesl(Method):
         return self.head(fused[:, 0])  # type: ignore[no-any-return]
 
     def finetune_loss(self, batch: Batch) -> Tensor:
-        """Return the mean absolute error of the labels."""
-        return (self.predict(batch) - batch.labels).abs().mean()
+        """Return the mean loss that suits the labels; the absolute error of a regression."""
+        return task_loss(self.task, self._outputs(batch), batch.labels)
 
     def predict(self, batch: Batch) -> Tensor:
-        """Return the label predicted for each clip, from the mean over its tokens; shape (clip,)."""
+        """Return the prediction for each clip, shape (clip, column)."""
+        return task_scores(self.task, self._outputs(batch))
+
+    def _outputs(self, batch: Batch) -> Tensor:
+        """Return what the head says of the mean over each clip's tokens, shape (clip, column)."""
         ids, mask = batch.input_ids, batch.text_mask
         if self.config.pool_padding:
             n_missing = max(0, (self.inputs.max_text_tokens or 0) - ids.shape[1])

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from mmfeat.errors import ConfigError
 from skesl.data import Batch
 from skesl.methods.base import Method
-from skesl.nn.heads import RegressionHead
+from skesl.nn.heads import TwoLayerHead
 from skesl.nn.pooling import masked_mean
 from skesl.normalise import FeatureNormaliser
+from skesl.task import PROBLEMS, Task
+from skesl.task_outputs import task_loss, task_scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +35,14 @@ class TextOnlyConfig:
 
 
 class TextOnly(Method):
-    """Mean over the encoder's real tokens and a regression head; see ``Method`` for the arguments."""
+    """Mean over the encoder's real tokens and two linear layers; see ``Method`` for the arguments."""
 
     name = "text_only"
     config_type = TextOnlyConfig
     stages = ("finetune",)
     stream_names = ()
     transferred = ("text_encoder",)
+    problems = PROBLEMS
 
     def __init__(
         self,
@@ -48,14 +51,18 @@ class TextOnly(Method):
         text_encoder: nn.Module,
         text_width: int,
         normalisers: Mapping[str, FeatureNormaliser],
+        task: Task,
     ) -> None:
-        super().__init__(config, text_encoder=text_encoder, text_width=text_width, normalisers=normalisers)
-        self.head = RegressionHead(text_width, n_hidden=config.n_head_hidden, dropout=config.dropout)
+        super().__init__(config, text_encoder=text_encoder, text_width=text_width, normalisers=normalisers, task=task)
+        self.head = TwoLayerHead(text_width, task.n_column, n_hidden=config.n_head_hidden, dropout=config.dropout)
 
     def finetune_loss(self, batch: Batch) -> Tensor:
-        """Return the mean absolute error of the labels."""
-        return (self.predict(batch) - batch.labels).abs().mean()
+        """Return the mean loss that suits the labels; the absolute error of a regression."""
+        return task_loss(self.task, self._outputs(batch), batch.labels)
 
     def predict(self, batch: Batch) -> Tensor:
-        """Return the label predicted for each clip, shape (clip,)."""
+        """Return the prediction for each clip, shape (clip, column)."""
+        return task_scores(self.task, self._outputs(batch))
+
+    def _outputs(self, batch: Batch) -> Tensor:
         return self.head(masked_mean(self.read_text(batch), batch.text_mask))  # type: ignore[no-any-return]

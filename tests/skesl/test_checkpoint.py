@@ -56,8 +56,8 @@ def test_a_run_predicts_the_same_wherever_its_folder_lies(material, run):
     data, _, original = material
     moved = run.rename(run.with_name("moved"))
 
-    expected = predict_run(original, data, device="cpu").values
-    assert predict_run(moved, data, device="cpu").values.tolist() == expected.tolist()
+    expected = predict_run(original, data, device="cpu").answers
+    assert predict_run(moved, data, device="cpu").answers.tolist() == expected.tolist()
 
 
 def test_weights_and_settings_survive_the_round_trip(material):

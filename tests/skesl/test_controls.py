@@ -29,7 +29,7 @@ def clip_set(reader, **inputs):
         tiny_text_encoder(),
         stage="finetune",
         streams=STREAMS,
-        labels=reader.labels("sentiment").values,
+        labels=reader.labels("sentiment").values[:, None],
         lexicon={},
         max_text_tokens=64,
         inputs=InputConfig(**inputs),

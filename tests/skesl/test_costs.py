@@ -127,7 +127,7 @@ def test_a_stage_that_the_data_do_not_serve_says_why(tmp_path):
     data = write_example_dataset(tmp_path / "a.h5")
     encoder = str(write_tiny_text_encoder(tmp_path / "encoder"))
 
-    found = estimate("skesl", method_config("skesl"), text_encoder=encoder, data=data, label="joy")
+    found = estimate("skesl", method_config("skesl"), text_encoder=encoder, data=data, labels=("joy",))
 
     assert found.data.clips == {"pretrain": 6}
     assert "no label 'joy'; known: sentiment" in found.data.unusable["finetune"]

@@ -26,7 +26,7 @@ def clip_set(reader, indices=range(N_CLIP), *, stage="finetune", lexicon=None, m
         ENCODER,
         stage=stage,
         streams=("audio", "vision"),
-        labels=reader.labels("sentiment").values,
+        labels=reader.labels("sentiment").values[:, None],
         lexicon=load_lexicon() if lexicon is None else lexicon,
         max_text_tokens=max_text_tokens,
         seed=seed,
@@ -39,7 +39,7 @@ def sample(clip_id, n_token, n_frame, *, label=0.0, mask_position=0):
         clip_id=clip_id,
         ids=tuple(range(5, 5 + n_token)),
         streams={"audio": frames},
-        label=label,
+        labels=(label,),
         mask_position=mask_position,
     )
 
@@ -58,7 +58,7 @@ def test_a_batch_keeps_order_labels_and_types():
 
     assert batch.clip_ids == ("b", "a")
     assert len(batch) == 2
-    assert batch.labels.tolist() == [1.5, -0.5]
+    assert batch.labels.tolist() == [[1.5], [-0.5]]
     assert batch.mask_positions.tolist() == [2, 1]
     assert batch.labels.dtype == batch.streams["audio"].dtype == torch.float32
     assert batch.input_ids.dtype == batch.mask_positions.dtype == torch.int64
@@ -79,7 +79,8 @@ def test_a_batch_of_one_keeps_its_dimensions():
 
     assert batch.input_ids.shape == (1, 4)
     assert batch.streams["audio"].shape == (1, 3, 2)
-    assert batch.labels.shape == batch.mask_positions.shape == (1,)
+    assert batch.labels.shape == (1, 1)
+    assert batch.mask_positions.shape == batch.rows.shape == batch.recordings.shape == (1,)
 
 
 def test_moving_a_batch_moves_every_tensor():

@@ -23,7 +23,7 @@ def clip_set(reader, stage="finetune", *, limit=64, **inputs):
         ENCODER,
         stage=stage,
         streams=("audio", "vision"),
-        labels=reader.labels("sentiment").values,
+        labels=reader.labels("sentiment").values[:, None],
         lexicon=load_lexicon(),
         max_text_tokens=limit,
         inputs=InputConfig(**inputs),

@@ -32,7 +32,7 @@ def make_clips(reader, *, stage, lexicon=None, seed=0, inputs=None):
         tiny_text_encoder(),
         stage=stage,
         streams=("audio", "vision"),
-        labels=reader.labels("sentiment").values,
+        labels=reader.labels("sentiment").values[:, None],
         lexicon=lexicon or {},
         max_text_tokens=64,
         seed=seed,

@@ -53,7 +53,7 @@ def test_the_loss_with_stored_states_is_the_loss_without(data, tmp_path):
             ENCODER,
             stage="pretrain",
             streams=(),
-            labels=reader.labels("sentiment").values,
+            labels=reader.labels("sentiment").values[:, None],
             lexicon=LEXICON,
             max_text_tokens=64,
         )

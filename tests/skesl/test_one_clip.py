@@ -43,8 +43,10 @@ def test_a_clip_is_predicted_as_it_is_in_the_dataset(material):
             openface=material / f"{number}.csv",
             device="cpu",
         )
-        assert found.value == pytest.approx(expected.values[number], abs=1e-5)  # float32 beside others in a batch
-        assert (found.label, found.notes) == ("sentiment", ())
+        assert found.scores["sentiment"] == pytest.approx(
+            expected.scores[number, 0], abs=1e-5
+        )  # float32 beside others in a batch
+        assert (found.answers, found.notes) == (found.scores, ())
 
 
 def test_what_the_clip_lacks_is_said(material):
@@ -76,7 +78,7 @@ def test_openface_is_run_on_the_video_where_it_is_given(material, stand_in, tmp_
     by_tool = predict_clip(material / "run", text="a", wav=material / "2.wav", video=video, tool=tool, device="cpu")
     by_file = predict_clip(material / "run", text="a", wav=material / "2.wav", openface=written, device="cpu")
 
-    assert by_tool.value == by_file.value
+    assert by_tool.scores == by_file.scores
 
 
 def test_a_run_on_streams_of_unknown_making_is_refused(material, tmp_path):
@@ -99,7 +101,7 @@ def test_the_command_prints_one_line_or_json(material):
     line, document = command(material / "run", *options), command(material / "run", *options, "--json")
 
     assert line.exit_code == document.exit_code == 0, line.output
-    value = json.loads(document.stdout)["value"]
+    value = json.loads(document.stdout)["answers"]["sentiment"]
     assert line.stdout == f"{material / '1.wav'}: sentiment {value:.4f}\n"
     assert line.stderr == ""
 

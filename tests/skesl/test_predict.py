@@ -22,6 +22,7 @@ from mmfeat.audio import audio_stream_info
 from mmfeat.testing import write_example_dataset
 from mmfeat.vision import openface_stream_info
 from skesl import CheckpointError, ExperimentConfig, Predictions, TrainConfig, finetune, predict_run, pretrain
+from skesl.task import Task
 from skesl.testing import write_tiny_text_encoder
 
 QUICK = TrainConfig(n_epochs=2, batch_size=4, learning_rate=1e-2, device="cpu")
@@ -84,9 +85,9 @@ def test_all_clips_are_predicted_in_file_order_with_their_labels(material):
 
     with DatasetReader(data) as reader:
         assert predictions.clip_ids == reader.clip_ids
-        assert predictions.labels.tolist() == reader.labels("sentiment").values.tolist()
-    assert np.isfinite(predictions.values).all()
-    assert len(set(predictions.values)) == len(predictions.values)
+        assert predictions.labels[:, 0].tolist() == reader.labels("sentiment").values.tolist()
+    assert np.isfinite(predictions.answers).all()
+    assert len(set(predictions.answers[:, 0])) == len(predictions.answers)
 
 
 @pytest.mark.parametrize("part", [Split.TRAIN, Split.VALID, Split.TEST])
@@ -99,22 +100,22 @@ def test_a_part_is_predicted_as_it_is_among_all_clips(material, part):
         members = reader.members("default", part)
         assert predictions.clip_ids == tuple(reader.clip_ids[index] for index in members)
     # other clips in the batch, other padding: float32 sums in another order
-    np.testing.assert_allclose(predictions.values, everything.values[members], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(predictions.answers, everything.answers[members], rtol=1e-5, atol=1e-6)
 
 
 def test_predicting_twice_gives_the_same_numbers(material):
     data, run, _ = material
 
-    first, second = (predict_run(run, data, device="cpu").values for _ in range(2))
+    first, second = (predict_run(run, data, device="cpu").answers for _ in range(2))
     assert first.tolist() == second.tolist()
 
 
 def test_the_random_state_does_not_reach_predictions(material):
     data, run, _ = material
-    expected = predict_run(run, data, device="cpu").values
+    expected = predict_run(run, data, device="cpu").answers
 
     torch.manual_seed(123)
-    assert predict_run(run, data, device="cpu").values.tolist() == expected.tolist()
+    assert predict_run(run, data, device="cpu").answers.tolist() == expected.tolist()
 
 
 def test_a_pretrained_run_predicts_nothing(material):
@@ -128,7 +129,7 @@ def test_clips_without_the_label_are_predicted_with_label_nan(material, tmp_path
     predictions = predict_run(material[1], write_dataset(tmp_path / "new.h5", [AUDIO, VISION]), device="cpu")
 
     assert predictions.clip_ids == ("new_0", "new_1", "new_2", "new_3")
-    assert np.isfinite(predictions.values).all()
+    assert np.isfinite(predictions.answers).all()
     assert np.isnan(predictions.labels).all()
 
 
@@ -137,7 +138,7 @@ def test_an_empty_part_has_no_predictions(material, tmp_path):
 
     predictions = predict_run(material[1], new, part=Split.VALID, device="cpu")
     assert predictions.clip_ids == ()
-    assert predictions.values.shape == predictions.labels.shape == (0,)
+    assert predictions.scores.shape == predictions.labels.shape == (0, 1)
 
 
 def test_a_missing_stream_is_refused_with_those_there_are(material, tmp_path):
@@ -174,7 +175,7 @@ def test_a_stream_that_the_run_does_not_use_may_differ(material, tmp_path):
     finetune(data, tmp_path / "run", config)
 
     new = write_dataset(tmp_path / "new.h5", [])
-    assert len(predict_run(tmp_path / "run", new, device="cpu").values) == 4
+    assert len(predict_run(tmp_path / "run", new, device="cpu").answers) == 4
 
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones(material):
@@ -184,29 +185,33 @@ def test_an_unknown_scheme_is_refused_with_the_known_ones(material):
         predict_run(run, data, part=Split.TEST, scheme="folds")
 
 
+def made(values, labels):
+    """Return predictions of one regression."""
+    columns = np.array(values)[:, None], np.array(labels)[:, None]
+    return Predictions(clip_ids=("a", 'b,"c"', "ü"), task=Task(), scores=columns[0], labels=columns[1])
+
+
 def test_saved_predictions_keep_every_digit_and_leave_missing_labels_empty(tmp_path):
-    values = np.array([1 / 3, -2.0, 1e-17])
-    predictions = Predictions(clip_ids=("a", 'b,"c"', "ü"), values=values, labels=np.array([1.5, math.nan, 0.1]))
+    values = [1 / 3, -2.0, 1e-17]
+    predictions = made(values, [1.5, math.nan, 0.1])
     predictions.save(tmp_path / "new" / "predictions.csv")
 
     with (tmp_path / "new" / "predictions.csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [row["clip_id"] for row in rows] == ["a", 'b,"c"', "ü"]
-    assert [float(row["prediction"]) for row in rows] == values.tolist()
+    assert [float(row["prediction"]) for row in rows] == values
     assert [row["label"] for row in rows] == ["1.5", "", "0.1"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["predictions.csv"]
 
 
 def test_saved_predictions_are_loaded_as_they_were(tmp_path):
-    before = Predictions(
-        clip_ids=("a", 'b,"c"', "ü"), values=np.array([1 / 3, -2.0, 1e-17]), labels=np.array([1.5, math.nan, 0.1])
-    )
+    before = made([1 / 3, -2.0, 1e-17], [1.5, math.nan, 0.1])
     before.save(tmp_path / "predictions.csv")
-    after = Predictions.load(tmp_path / "predictions.csv")
+    after = Predictions.load(tmp_path / "predictions.csv", Task())
 
     assert after.clip_ids == before.clip_ids
-    np.testing.assert_array_equal(after.values, before.values)
+    np.testing.assert_array_equal(after.answers, before.answers)
     np.testing.assert_array_equal(after.labels, before.labels)
     (tmp_path / "other.csv").write_text("clip_id,value\n")
     with pytest.raises(InputError, match="expected the columns clip_id, prediction, label, got"):
-        Predictions.load(tmp_path / "other.csv")
+        Predictions.load(tmp_path / "other.csv", Task())

@@ -122,7 +122,7 @@ def test_the_gradients_of_all_processes_and_batches_are_those_of_the_mean_over_t
             tiny_text_encoder(),
             stage="finetune",
             streams=(),
-            labels=reader.labels("sentiment").values,
+            labels=reader.labels("sentiment").values[:, None],
             lexicon={},
             max_text_tokens=64,
         )

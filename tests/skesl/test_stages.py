@@ -208,7 +208,7 @@ def test_a_method_without_pretraining_refuses_it(data, encoder, tmp_path):
 
 def test_fine_tuning_leaves_the_validation_predictions_of_the_kept_epoch(data, encoder, tmp_path, monkeypatch):
     values = iter([1.0, 2.0])  # the first epoch is the better one
-    monkeypatch.setattr(skesl.stages, "sentiment_metrics", lambda _labels, _predictions: {"mae": next(values)})
+    monkeypatch.setattr(skesl.stages, "metrics_of", lambda _task, _labels, _answers: {"mae": next(values)})
 
     report = finetune(data, tmp_path / "run", skesl_config(encoder))
 
@@ -216,7 +216,7 @@ def test_fine_tuning_leaves_the_validation_predictions_of_the_kept_epoch(data, e
     expected = predict_run(tmp_path / "run", data, part=Split.VALID, device="cpu")
     assert rows[0] == "clip_id,prediction,label"
     assert [row.split(",")[0] for row in rows[1:]] == list(expected.clip_ids)
-    assert [float(row.split(",")[1]) for row in rows[1:]] == expected.values.tolist()
+    assert [float(row.split(",")[1]) for row in rows[1:]] == expected.answers[:, 0].tolist()
     assert report.summary().endswith("skesl finetune on 6 clips, epoch 1 of 2 kept (valid mae 1.0000)")
 
 
@@ -286,9 +286,9 @@ def test_of_several_labels_one_has_to_be_chosen(encoder, tmp_path):
     with pytest.raises(InputError, match=r"expected one label, it has 2 \(anger, joy\); choose with --label NAME"):
         finetune(data, tmp_path / "run", text_config(encoder))
     with pytest.raises(InputError, match="no label 'fear'; known: anger, joy"):
-        finetune(data, tmp_path / "run", text_config(encoder, label="fear"))
+        finetune(data, tmp_path / "run", text_config(encoder, labels=("fear",)))
 
-    finetune(data, tmp_path / "run", text_config(encoder, label="joy"))
+    finetune(data, tmp_path / "run", text_config(encoder, labels=("joy",)))
     assert settings(tmp_path / "run")["data"]["label"] == "joy"
 
 
@@ -339,7 +339,7 @@ def test_a_longer_text_than_the_encoder_reads_is_cut_and_not_a_crash(encoder, tm
 
     finetune(data, tmp_path / "run", text_config(encoder, train=train))
 
-    assert len(predict_run(tmp_path / "run", data, device="cpu").values) == 8
+    assert len(predict_run(tmp_path / "run", data, device="cpu").answers) == 8
 
 
 @pytest.mark.parametrize(("fraction", "n_kept"), [(1.0, 6), (0.5, 6), (0.25, 4), (0.0, 3)])

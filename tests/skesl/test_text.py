@@ -12,6 +12,7 @@ from mmfeat import InputError, MissingExtraError
 from skesl import CheckpointError, FeatureNormaliser, load_text_encoder
 from skesl.masking import MaskingConfig, TextMasker
 from skesl.methods.skesl import Skesl, SkeslConfig
+from skesl.task import Task
 from skesl.testing import STREAMS, random_batch, tiny_text_encoder, write_tiny_text_encoder
 from skesl.text import restore_text_encoder, save_text_encoder, text_encoder_config, tokenise
 
@@ -179,7 +180,9 @@ def test_a_roberta_hides_whole_words(roberta, hidden_occurrences):
 def test_a_roberta_does_not_see_the_padding_of_its_batch(roberta):
     encoder = load_text_encoder(str(roberta))
     normalisers = {name: FeatureNormaliser(map(str, range(n))) for name, n in STREAMS.items()}
-    method = Skesl(SkeslConfig(), text_encoder=encoder.model, text_width=16, normalisers=normalisers).eval()
+    method = Skesl(
+        SkeslConfig(), text_encoder=encoder.model, text_width=16, normalisers=normalisers, task=Task()
+    ).eval()
 
     batch, padded = random_batch(), random_batch(n_padding=4)
     zeros = dataclasses.replace(padded, input_ids=padded.input_ids * padded.text_mask)

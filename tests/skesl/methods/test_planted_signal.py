@@ -12,6 +12,7 @@ import torch
 from skesl import Batch, FeatureNormaliser, TrainConfig, find_method
 from skesl.methods.skesl import Skesl
 from skesl.methods.text_only import TextOnly
+from skesl.task import Task
 from skesl.testing import STREAMS, chosen_clips, tiny_text_encoder
 
 N_CLIP, N_TRAIN = 192, 128
@@ -40,8 +41,10 @@ def planted(signal, *, seed=0):
         text_mask=torch.ones(N_CLIP, 5, dtype=torch.bool),
         streams=streams,
         stream_masks={name: torch.arange(6)[None] < lengths[:, None] for name in STREAMS},
-        labels=torch.from_numpy(labels.astype(np.float32)),
+        labels=torch.from_numpy(labels.astype(np.float32)[:, None]),
         mask_positions=torch.full((N_CLIP,), 3),
+        rows=torch.arange(N_CLIP),
+        recordings=torch.arange(N_CLIP),
     )
 
 
@@ -63,7 +66,7 @@ def held_out_error(method_type, batch, *, n_epoch=8):
     encoder = tiny_text_encoder()
     config = method_type.config_type()
     normalisers = {name: FeatureNormaliser(map(str, range(STREAMS[name]))) for name in method_type.used_streams(config)}
-    method = method_type(config, text_encoder=encoder.model, text_width=16, normalisers=normalisers)
+    method = method_type(config, text_encoder=encoder.model, text_width=16, normalisers=normalisers, task=Task())
     method.start_stage("finetune")
     rates = TrainConfig(learning_rate=3e-3, text_encoder_learning_rate=3e-3)
     optimiser = torch.optim.AdamW(method.parameter_groups(rates))

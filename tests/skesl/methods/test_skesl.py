@@ -9,6 +9,7 @@ from mmfeat import ConfigError
 from skesl import FeatureNormaliser, MethodError, TrainConfig
 from skesl.methods.skesl import Skesl, SkeslConfig
 from skesl.methods.text_only import TextOnly, TextOnlyConfig
+from skesl.task import Task
 from skesl.testing import make_method, random_batch
 
 N_AUDIO, N_VISION = 33, 709
@@ -31,6 +32,7 @@ def published(bert, **settings):
             text_encoder=encoder,
             text_width=bert.hidden_size,
             normalisers=normalisers,
+            task=Task(),
         )
 
 
@@ -199,7 +201,7 @@ def test_a_dataset_without_voice_and_face_is_refused():
     encoder = make_method(TextOnly).text_encoder
 
     with pytest.raises(MethodError, match="needs a stream named audio or vision, the dataset has none"):
-        Skesl(SkeslConfig(), text_encoder=encoder, text_width=16, normalisers={})
+        Skesl(SkeslConfig(), text_encoder=encoder, text_width=16, normalisers={}, task=Task())
 
 
 @pytest.mark.parametrize("config_type", [SkeslConfig, TextOnlyConfig])

@@ -11,6 +11,7 @@ from mmfeat import ConfigError, DatasetReader, config_to_dict
 from mmfeat.testing import write_example_dataset
 from skesl import ClipSet, FeatureNormaliser, TrainConfig, collate, find_preset, load_lexicon, method_config
 from skesl.methods.skesl import Skesl
+from skesl.task import Task
 from skesl.testing import tiny_text_encoder
 
 PRESETS = ("skesl", "released", "paper")
@@ -38,7 +39,9 @@ def made(preset, encoder, reader):
     for name in ("audio", "vision"):
         normalisers[name] = FeatureNormaliser(reader.info(name).feature_names)
         normalisers[name].fit(reader, name, CLIPS)
-    method = Skesl(config, text_encoder=encoder.model, text_width=encoder.width, normalisers=normalisers).double()
+    method = Skesl(
+        config, text_encoder=encoder.model, text_width=encoder.width, normalisers=normalisers, task=Task()
+    ).double()
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for weight in (*method.fusion.parameters(), *method.head.parameters()):
@@ -53,7 +56,7 @@ def batch_of(method, encoder, reader, stage, indices):
         encoder,
         stage=stage,
         streams=("audio", "vision"),
-        labels=reader.labels("sentiment").values,
+        labels=reader.labels("sentiment").values[:, None],
         lexicon=LEXICON,
         max_text_tokens=128,
         inputs=method.inputs,
