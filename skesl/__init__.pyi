@@ -98,3 +98,7 @@ from .text import (
     TextEncoder as TextEncoder,
     load_text_encoder as load_text_encoder,
 )
+from .va_fit import (
+    VaFitReport as VaFitReport,
+    fit_va as fit_va,
+)

@@ -66,7 +66,8 @@ def label_similarity(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     scaled = 2.0 * (points - low) / np.where(high > low, high - low, 1.0) - 1.0
     norms = np.linalg.norm(scaled, axis=1, keepdims=True)
     unit = scaled / np.where(norms > 0, norms, 1.0)
-    return np.clip(unit @ unit.T, -1.0, 1.0)
+    similarity: npt.NDArray[np.float64] = np.clip(unit @ unit.T, -1.0, 1.0)
+    return similarity
 
 
 def _parsed(entry: str) -> tuple[str, Point]:

@@ -25,11 +25,15 @@ class InputConfig:
     max_audio_frames: int | None = None  # the first ones are kept; none: all
     max_vision_frames: int | None = None
     keep_failed_frames: bool = False  # read frames that are not valid (no face was tracked) as they are stored
+    # Texts among those of their recording, so many tokens in one sequence (skesl.context); none: each text alone.
+    max_dialogue_tokens: int | None = None
+    min_utterance_tokens: int = 1  # that each text of a recording may keep; a recording of too many texts is parted
 
     def __post_init__(self) -> None:
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ConfigError(f"modalities: expected one or more different names, got {list(self.modalities)}")
-        for name, least in (("max_text_tokens", 3), ("max_audio_frames", 1), ("max_vision_frames", 1)):
+        least_values = {"max_text_tokens": 3, "max_audio_frames": 1, "max_vision_frames": 1, "min_utterance_tokens": 1}
+        for name, least in {**least_values, "max_dialogue_tokens": 2 + self.min_utterance_tokens}.items():
             limit = getattr(self, name)
             if limit is not None and limit < least:
                 raise ConfigError(f"{name} must be at least {least}, got {limit}")
@@ -38,6 +42,11 @@ class InputConfig:
     def reads_text(self) -> bool:
         """Whether the words are read."""
         return "text" in self.modalities
+
+    @property
+    def reads_dialogues(self) -> bool:
+        """Whether each text is read among those of its recording."""
+        return self.reads_text and self.max_dialogue_tokens is not None
 
     def max_frames(self, stream: str) -> int | None:
         """Return how many frames of a stream are kept, None where all are."""

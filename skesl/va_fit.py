@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +102,7 @@ def fit_va(
             _usable(clip_statistics(reader, stream, part, normaliser), points[part], reader, stream, name)
             for part, name in ((train, "train"), (valid, "valid"))
         )
-        about = {"data": reader.attributes["name"], "content_sha256": reader.attributes["content_sha256"]}
+        about: dict[str, Any] = {name: reader.attributes[name] for name in ("name", "content_sha256")}
         about |= {"labels": list(labels), "scheme": scheme}
         names = reader.info(stream).feature_names
         fitted = [
@@ -167,10 +168,10 @@ def _usable(
     Raises:
         InputError: there are none.
     """
-    usable = np.isfinite(statistics).all(axis=1) & np.isfinite(points).all(axis=1)
-    if not usable.any():
+    usable = np.flatnonzero(np.isfinite(np.hstack([statistics, points])).all(axis=1))
+    if not usable.size:
         raise InputError(
             f"{reader.path}: expected clips of the {part} part with labels and valid frames of {stream!r}, "
-            f"got {len(usable)} clip(s) and 0 with both"
+            f"got {len(statistics)} clip(s) and 0 with both"
         )
     return statistics[usable], points[usable]

@@ -97,7 +97,8 @@ class VaModel:
         if self.stream not in reader.stream_names:
             known = ", ".join(reader.stream_names) or "none"
             raise InputError(
-                f"{reader.path}: the model of valence and arousal needs the stream {self.stream!r}, the file has {known}"
+                f"{reader.path}: expected the stream {self.stream!r}, which the model of valence and arousal reads, "
+                f"the file has {known}"
             )
         if tuple(reader.info(self.stream).feature_names) != self.feature_names:
             raise InputError(
@@ -135,11 +136,8 @@ def load_va_model(folder: Path) -> VaModel:
         raise CheckpointError(
             f"{folder}: expected a model of valence and arousal: {error}; make one with skesl va-fit"
         ) from error
-    if (
-        not isinstance(settings, dict)
-        or settings.get("format") != FORMAT
-        or settings["format_version"] > FORMAT_VERSION
-    ):
+    version = settings.get("format_version", 0) if isinstance(settings, dict) else 0
+    if not 0 < version <= FORMAT_VERSION or settings.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: expected format {FORMAT!r}, version {FORMAT_VERSION} or older; update mmfeat")
     normaliser = FeatureNormaliser(settings["feature_names"])
     own = {name.removeprefix("normaliser."): torch.from_numpy(value) for name, value in arrays.items() if "." in name}

@@ -77,7 +77,8 @@ def scaled(points: Float64Array, *, by_valence: bool = False) -> Float64Array:
     mean, deviation = known.mean(axis=0), known.std(axis=0)
     if by_valence:
         mean, deviation = mean[:1], known[:, :1].std(axis=0, ddof=1 if len(known) > 1 else 0)
-    return (points - mean) / np.where(deviation > 0, deviation, 1.0)
+    result: Float64Array = (points - mean) / np.where(deviation > 0, deviation, 1.0)
+    return result
 
 
 def _scored(clips: ClipSet, modality: str, sources: VaSources) -> Float32Array | None:

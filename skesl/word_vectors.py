@@ -31,7 +31,7 @@ _SPECIAL_NAMES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_toke
 _WORDS = r"\w+(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|\w+|[^\w\s]"
 
 
-class WordVectorConfig(PretrainedConfig):
+class WordVectorConfig(PretrainedConfig):  # type: ignore[misc]
     """Size of a table of word vectors."""
 
     model_type = "word_vectors"
@@ -42,7 +42,7 @@ class WordVectorConfig(PretrainedConfig):
         self.hidden_size = hidden_size
 
 
-class WordVectors(PreTrainedModel):
+class WordVectors(PreTrainedModel):  # type: ignore[misc]
     """A table of word vectors that is called as an encoder is."""
 
     config_class = WordVectorConfig
@@ -98,7 +98,7 @@ def _parse(path: Path) -> tuple[list[str], Float32Array]:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 word, _, values = line.rstrip("\n").partition(" ")
-                row = np.fromstring(values, dtype=np.float32, sep=" ") if _are_numbers(values) else np.zeros(0)
+                row = np.fromstring(values if _are_numbers(values) else "", dtype=np.float32, sep=" ")
                 if number == 1 and row.size == 1 and word.isdigit():
                     continue  # word2vec's first line: number of words, number of values
                 if not row.size or (rows and row.size != rows[0].size):

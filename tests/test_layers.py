@@ -47,6 +47,8 @@ SKESL_2 = {
     "skesl.context",
     "skesl.data",
     "skesl.defined",
+    "skesl.dialogue_length",
+    "skesl.dialogue_table",
     "skesl.emotion_points",
     "skesl.errors",
     "skesl.buffers",
@@ -66,6 +68,7 @@ SKESL_2 = {
     "skesl.va_lexicon",
     "skesl.va_losses",
     "skesl.va_models",
+    "skesl.va_scores",
     "skesl.word_vectors",
     "skesl.word_piece_masking",
 }
@@ -103,6 +106,7 @@ SKESL_3 = {
     "skesl.target",
     "skesl.task_measures",
     "skesl.trainer",
+    "skesl.va_fit",
     "skesl.watch",
 }
 

@@ -173,7 +173,7 @@ class Univa(Method):
 
     def _vectors(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
         """Return for each modality the pooled vector, shape (clip, width), and which clips have it, shape (clip,)."""
-        vectors = {}
+        vectors: dict[str, tuple[Tensor, Tensor]] = {}
         for name in self.modalities:
             steps, mask = self._steps(name, batch)
             states = self.encoders[name](steps, mask)
@@ -216,7 +216,7 @@ class Univa(Method):
         return loss + weight * label_prior_loss(self._scores(outputs), self.label_similarity) if weight else loss
 
     def _contrast(self, vectors: Mapping[str, tuple[Tensor, Tensor]], batch: Batch) -> Tensor:
-        """Return the mean over the modalities; as released the text may weigh more, and the weights need not sum to 1."""
+        """Return the mean over the modalities, weighted; as released the sum is divided by their number."""
         config, points = self.config, self._points(batch)
         weights = {name: config.text_contrast_weight if name == "text" else 1.0 for name in vectors}
         total = batch.labels.new_zeros(())

@@ -46,13 +46,8 @@ class UnivaConfig(StackConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in (
-            "n_text_layers",
-            "n_audio_layers",
-            "n_vision_layers",
-            "text_contrast_weight",
-            "label_prior_weight",
-        ):
+        layers = ("n_text_layers", "n_audio_layers", "n_vision_layers")
+        for name in (*layers, "text_contrast_weight", "label_prior_weight"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("temperature", "va_radius"):

@@ -86,3 +86,9 @@ class FrameEncoder(nn.Module):
         for layer in self.layers:
             states = layer(states, src_key_padding_mask=padding)
         return states  # type: ignore[no-any-return]
+
+    def linear_macs(self, frames: Tensor, _mask: Tensor) -> int:
+        """Return the multiplications of the linear maps for a batch; torch's layers hide theirs in predictions."""
+        n_step = frames.shape[0] * min(frames.shape[1], self.max_frames or frames.shape[1])
+        inner = [parameter.numel() for parameter in self.layers.parameters() if parameter.ndim == 2]
+        return n_step * (self.map.weight.numel() + sum(inner))

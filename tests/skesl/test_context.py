@@ -9,7 +9,9 @@ from hypothesis import given, settings, strategies as st
 from tokenizers.processors import RobertaProcessing, TemplateProcessing
 
 from mmfeat.errors import ConfigError
-from skesl.context import DialogueTable, dialogue_batch, fitted, stretches
+from skesl.context import dialogue_batch
+from skesl.dialogue_length import fitted, stretches
+from skesl.dialogue_table import DialogueTable
 from skesl.testing import tiny_text_encoder
 from skesl.text import tokenise
 
