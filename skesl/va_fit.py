@@ -48,9 +48,7 @@ class VaFitReport:
     def summary(self) -> str:
         """Return one line, and below it a line for each axis."""
         axes = zip(AXES, self.corr, self.mae, strict=True)
-        line = (
-            f"{self.model}: {self.stream}, {self.n_train} clips, strength {self.strength:g} of {len(STRENGTHS)} tried"
-        )
+        line = f"{self.model}: {self.stream}, {self.n_train} clips, strength {self.strength:g}"
         return "\n".join([line, *(f"  {axis}: valid r {r:.3f}, mae {mae:.3f} of [0, 1]" for axis, r, mae in axes)])
 
     def to_json(self) -> str:

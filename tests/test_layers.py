@@ -177,6 +177,7 @@ EXTERNAL = {
         "lazy_loader",
         "matplotlib",
         "numpy",
+        "pyarrow",
         "safetensors",
         "scipy",
         "sklearn",
