@@ -6,7 +6,7 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap bench-dialogues format clean
+.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap bench-dialogues results format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-dialogues   speed of encoding a dialogue once for all its utterances (about 1 minute)"
 	@echo "make bench-bootstrap   speed of the intervals of skesl evaluate, printed"
 	@echo "make bench      all benchmarks"
+	@echo "make results    every method on real data over 5 seeds, into benchmarks/RESULTS.md; needs MMFEAT_REAL_DATA (hours)"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
 
@@ -89,6 +90,9 @@ bench-dialogues: install
 
 bench: bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap \
 	bench-dialogues
+
+results: install
+	$(BIN)/python benchmarks/results.py --write
 
 format: install
 	$(BIN)/ruff check --fix .
