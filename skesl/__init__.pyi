@@ -42,6 +42,7 @@ from .experiment import (
     StageReport as StageReport,
 )
 from .inputs import (
+    DialogueInputConfig as DialogueInputConfig,
     InputConfig as InputConfig,
 )
 from .lexicon import (

@@ -18,7 +18,7 @@ from skesl.buffers import Buffers
 from skesl.config import Stage
 from skesl.context import DialogueBatch, DialogueText, dialogue_batch
 from skesl.dialogue_table import RecordingTexts
-from skesl.inputs import Cut, InputConfig, frames_cut
+from skesl.inputs import Cut, DialogueInputConfig, InputConfig, frames_cut
 from skesl.masking import MaskingConfig, TextMasker
 from skesl.text import TextEncoder
 from skesl.text_table import TextTable
@@ -150,14 +150,8 @@ class ClipSet(Dataset[Sample]):
         self._side_labels = {name: values[indices] for name, values in (side_labels or {}).items()}
         self._recordings = _numbered([reader.recording_ids[index] for index in indices])
         self._dialogues: RecordingTexts | None = None
-        if encoder is not None and self._inputs.reads_dialogues:
-            self._dialogues = RecordingTexts.build(
-                reader,
-                indices,
-                encoder,
-                max_tokens=self._inputs.max_dialogue_tokens or encoder.max_tokens,
-                min_utterance_tokens=self._inputs.min_utterance_tokens,
-            )
+        if encoder is not None and isinstance(self._inputs, DialogueInputConfig) and self._inputs.reads_dialogues:
+            self._dialogues = RecordingTexts.build(reader, indices, encoder, self._inputs)
 
     def __len__(self) -> int:
         return int(self._indices.size)

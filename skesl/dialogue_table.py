@@ -22,7 +22,7 @@ import torch
 from mmfeat import DatasetReader
 from skesl.context import DialogueBatch, DialogueText, IntArray, padded
 from skesl.dialogue_length import fitted, stretches
-from skesl.inputs import Cut
+from skesl.inputs import Cut, DialogueInputConfig
 from skesl.text import TextEncoder, tokenise
 from skesl.text_table import chunks
 
@@ -142,16 +142,8 @@ class RecordingTexts:
     utterances: IntArray
 
     @classmethod
-    def build(
-        cls,
-        reader: DatasetReader,
-        indices: IntArray,
-        encoder: TextEncoder,
-        *,
-        max_tokens: int,
-        min_utterance_tokens: int = 1,
-    ) -> Self:
-        """Return clips with the others of their recordings; arguments and errors as in ``DialogueTable.build``."""
+    def build(cls, reader: DatasetReader, indices: IntArray, encoder: TextEncoder, inputs: DialogueInputConfig) -> Self:
+        """Return clips with the others of their recordings; errors as in ``DialogueTable.build``."""
         recordings = np.unique(np.asarray(reader.recording_ids, dtype=np.str_), return_inverse=True)[1].reshape(-1)
         members = np.flatnonzero(np.isin(recordings, recordings[indices]))
         dialogues = np.unique(recordings[members], return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -161,8 +153,8 @@ class RecordingTexts:
             dialogues,
             positions,
             encoder,
-            max_tokens=max_tokens,
-            min_utterance_tokens=min_utterance_tokens,
+            max_tokens=inputs.max_dialogue_tokens or encoder.max_tokens,
+            min_utterance_tokens=inputs.min_utterance_tokens,
         )
         return cls(table=table, utterances=np.searchsorted(members, indices))
 

@@ -25,15 +25,11 @@ class InputConfig:
     max_audio_frames: int | None = None  # the first ones are kept; none: all
     max_vision_frames: int | None = None
     keep_failed_frames: bool = False  # read frames that are not valid (no face was tracked) as they are stored
-    # Texts among those of their recording, so many tokens in one sequence (skesl.context); none: each text alone.
-    max_dialogue_tokens: int | None = None
-    min_utterance_tokens: int = 1  # that each text of a recording may keep; a recording of too many texts is parted
 
     def __post_init__(self) -> None:
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ConfigError(f"modalities: expected one or more different names, got {list(self.modalities)}")
-        least_values = {"max_text_tokens": 3, "max_audio_frames": 1, "max_vision_frames": 1, "min_utterance_tokens": 1}
-        for name, least in {**least_values, "max_dialogue_tokens": 2 + self.min_utterance_tokens}.items():
+        for name, least in (("max_text_tokens", 3), ("max_audio_frames", 1), ("max_vision_frames", 1)):
             limit = getattr(self, name)
             if limit is not None and limit < least:
                 raise ConfigError(f"{name} must be at least {least}, got {limit}")
@@ -46,7 +42,7 @@ class InputConfig:
     @property
     def reads_dialogues(self) -> bool:
         """Whether each text is read among those of its recording."""
-        return self.reads_text and self.max_dialogue_tokens is not None
+        return False
 
     def max_frames(self, stream: str) -> int | None:
         """Return how many frames of a stream are kept, None where all are."""
@@ -60,6 +56,27 @@ class InputConfig:
     def frames(self, stream: str, features: FrameFeatures) -> Float32Array:
         """Return the frames of one clip that are read, shape (frame, feature)."""
         return features.values[self.kept(stream, features)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialogueInputConfig(InputConfig):
+    """How much of a clip a method reads that can read a text among those of its recording (``skesl.context``)."""
+
+    max_dialogue_tokens: int | None = None  # of the texts of a recording in one sequence; none: each text alone
+    min_utterance_tokens: int = 1  # that each text of a recording may keep; a recording of too many texts is parted
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.min_utterance_tokens < 1:
+            raise ConfigError(f"min_utterance_tokens must be at least 1, got {self.min_utterance_tokens}")
+        least = 2 + self.min_utterance_tokens
+        if self.max_dialogue_tokens is not None and self.max_dialogue_tokens < least:
+            raise ConfigError(f"max_dialogue_tokens must be at least {least}, got {self.max_dialogue_tokens}")
+
+    @property
+    def reads_dialogues(self) -> bool:
+        """Whether each text is read among those of its recording."""
+        return self.reads_text and self.max_dialogue_tokens is not None
 
 
 @dataclass(frozen=True, kw_only=True)

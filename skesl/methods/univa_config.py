@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmfeat.errors import ConfigError
-from skesl.inputs import InputConfig
+from skesl.inputs import DialogueInputConfig
 from skesl.methods.base import Preset
 from skesl.nn.frames import StackConfig
 
-_DIALOGUE = InputConfig(max_dialogue_tokens=512, max_audio_frames=512, max_vision_frames=512)
-_WORDS = InputConfig(max_text_tokens=514, max_audio_frames=512, max_vision_frames=512)  # 512 words and both ends
+_DIALOGUE = DialogueInputConfig(max_dialogue_tokens=512, max_audio_frames=512, max_vision_frames=512)
+_WORDS = DialogueInputConfig(
+    max_text_tokens=514, max_audio_frames=512, max_vision_frames=512
+)  # 512 words and both ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class UnivaConfig(StackConfig):
     vision_va_model: str | None = None
     va_of_labels: bool = True  # where nothing else scores a modality: the mean point of a clip's emotions
     emotion_points: tuple[str, ...] = ()  # NAME=VALENCE,AROUSAL in [0, 1], of labels that are not in the table
-    inputs: InputConfig = field(default_factory=lambda: _DIALOGUE)
+    inputs: DialogueInputConfig = field(default_factory=lambda: _DIALOGUE)
 
     def __post_init__(self) -> None:
         super().__post_init__()

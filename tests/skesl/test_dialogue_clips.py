@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from mmfeat import ClipEntry, ClipFeatures, ConfigError, DatasetInfo, DatasetReader, DatasetWriter, LabelInfo, Split
-from skesl import ClipSet, InputConfig, collate
+from skesl import ClipSet, collate
 from skesl.batches import epoch_batches
 from skesl.controls import missing_frames, shuffled, without
+from skesl.inputs import DialogueInputConfig
 from skesl.testing import tiny_text_encoder
 
 ENCODER = tiny_text_encoder()
@@ -45,7 +46,7 @@ def clip_set(reader, indices=range(5), **inputs):
         labels=reader.labels("happy").values[:, None],
         lexicon={},
         max_text_tokens=64,
-        inputs=InputConfig(**{"modalities": ("text",), "max_dialogue_tokens": 64, **inputs}),
+        inputs=DialogueInputConfig(**{"modalities": ("text",), "max_dialogue_tokens": 64, **inputs}),
     )
 
 
@@ -110,7 +111,7 @@ def test_what_the_limit_leaves_out_of_own_texts_is_told(reader):
 
 def test_limits_that_no_text_fits_are_refused(reader):
     with pytest.raises(ConfigError, match="max_dialogue_tokens must be at least 6, got 5"):
-        InputConfig(max_dialogue_tokens=5, min_utterance_tokens=4)
+        DialogueInputConfig(max_dialogue_tokens=5, min_utterance_tokens=4)
 
 
 def batch_of(clips, items):

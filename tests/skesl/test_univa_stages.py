@@ -113,9 +113,9 @@ def clips_of(reader, config, labels):
 
 def met(reader, **settings):
     """Return what a method remembers of the texts' valence and arousal."""
-    from skesl import InputConfig
+    from skesl.inputs import DialogueInputConfig
 
-    config = UnivaConfig(**SMALL, inputs=InputConfig(modalities=("text",)), **settings)
+    config = UnivaConfig(**SMALL, inputs=DialogueInputConfig(modalities=("text",)), **settings)
     method = make_method(Univa, config=config, task=Task(problem="multilabel", labels=LABELS))
     method.meet_clips(clips_of(reader, config, LABELS))
     return method.va_memory[:, 0].numpy()
@@ -151,7 +151,8 @@ def test_a_lexicon_scores_texts_and_labels_what_has_no_source(tmp_path, write_di
 
 
 def test_a_fitted_model_scores_its_own_stream(tmp_path):
-    from skesl import InputConfig, fit_va
+    from skesl import fit_va
+    from skesl.inputs import DialogueInputConfig
 
     data = write_example_dataset(tmp_path / "example.h5", n_clip=16)
     with DatasetReader(data) as reader:
@@ -159,7 +160,7 @@ def test_a_fitted_model_scores_its_own_stream(tmp_path):
         assert report.n_train == 8
         config = UnivaConfig(
             **SMALL,
-            inputs=InputConfig(modalities=("audio",), max_audio_frames=64),
+            inputs=DialogueInputConfig(modalities=("audio",), max_audio_frames=64),
             audio_va_model=str(tmp_path / "va"),
             va_of_labels=False,
             label_prior_weight=0.0,
@@ -175,7 +176,7 @@ def test_a_fitted_model_scores_its_own_stream(tmp_path):
         assert method.va_memory.shape == (16, 1, 2)
         assert np.corrcoef(method.va_memory[:, 0, 0], reader.labels("sentiment").values)[0, 1] > 0.8
         broken = dataclasses.replace(config, audio_va_model=None, vision_va_model=None, va_lexicon="none.csv")
-        text = dataclasses.replace(broken, inputs=InputConfig(modalities=("text",)))
+        text = dataclasses.replace(broken, inputs=DialogueInputConfig(modalities=("text",)))
         other = make_method(Univa, config=text, task=task)
         with pytest.raises(InputError, match=r"none.csv: expected a lexicon"):
             other.meet_clips(clips_of(reader, text, ["sentiment"]))

@@ -12,7 +12,7 @@ from mmfeat.errors import ConfigError
 from skesl import FeatureNormaliser, MethodError, find_preset
 from skesl.context import DialogueText, dialogue_batch
 from skesl.emotion_points import emotion_points, label_similarity
-from skesl.inputs import InputConfig
+from skesl.inputs import DialogueInputConfig
 from skesl.methods.univa import Univa
 from skesl.methods.univa_config import UnivaConfig
 from skesl.task import Task
@@ -240,7 +240,7 @@ def test_a_frozen_text_encoder_does_not_move():
 
 @pytest.mark.parametrize("modalities", [("audio",), ("text", "vision"), ("audio", "vision")])
 def test_modalities_may_be_left_out(modalities):
-    inputs = InputConfig(modalities=modalities, max_audio_frames=64, max_vision_frames=64)
+    inputs = DialogueInputConfig(modalities=modalities, max_audio_frames=64, max_vision_frames=64)
     method = small(inputs=inputs).eval()
     batch = batch_of()
     other = dataclasses.replace(
@@ -254,7 +254,7 @@ def test_modalities_may_be_left_out(modalities):
 
 
 def test_nothing_to_read_is_refused():
-    config = UnivaConfig(**SMALL, inputs=InputConfig(modalities=("audio",), max_audio_frames=9))
+    config = UnivaConfig(**SMALL, inputs=DialogueInputConfig(modalities=("audio",), max_audio_frames=9))
     with pytest.raises(MethodError, match="'univa' has nothing to read"):
         Univa(config, text_encoder=nn.Module(), text_width=0, normalisers={}, task=MOSEI)
 
@@ -275,7 +275,7 @@ def test_a_label_without_a_point_is_told_and_may_be_given_one():
         ({"contrast_weight": 1.0}, r"contrast_weight must lie in \[0, 1\), got 1.0"),
         ({"n_audio_layers": -1}, "n_audio_layers must not be negative, got -1"),
         ({"n_text_layers": 1}, "n_text_layers needs inputs.max_text_tokens"),
-        ({"inputs": InputConfig()}, "inputs.max_audio_frames: expected a number"),
+        ({"inputs": DialogueInputConfig()}, "inputs.max_audio_frames: expected a number"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

@@ -1,6 +1,6 @@
 """Emotions of texts, each in its dialogue and each alone: UniVA without streams, over seeds.
 
-``python tests/real/dialogue_runs.py DATA OUT --corpus meld`` trains and prints the comparison (see ``dialogues``).
+``python benchmarks/dialogue_results.py DATA OUT --corpus meld`` trains and prints the comparison (see ``dialogue_texts``).
 The text encoder is frozen, so that its states are computed once for all epochs and seeds.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import dialogues
+import dialogue_texts
 import torch
 from torch import Tensor
 
@@ -20,7 +20,7 @@ from skesl.methods.univa import Univa
 
 METRIC = "micro_f1"
 TRAIN = TrainConfig(
-    n_epochs=12,
+    n_epochs=5,
     batch_size=32,
     learning_rate=1e-3,
     schedule="linear",
@@ -82,16 +82,17 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--corpus", choices=["meld", "mer23"], required=True)
     parser.add_argument("--share", type=float, default=1.0, help="of MELD's dialogues")
+    parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     path = options.out / f"{options.corpus}-{options.share:g}.h5"
     if options.corpus == "meld":
-        dialogues.write_meld(options.data, path, share=options.share)
+        dialogue_texts.write_meld(options.data, path, share=options.share)
     else:
-        dialogues.write_mer23(options.data, path)
-    names = dialogues.MELD if options.corpus == "meld" else dialogues.MER23
-    print(context_gain(path, names, path.with_suffix("")).summary())
+        dialogue_texts.write_mer23(options.data, path)
+    names = dialogue_texts.MELD if options.corpus == "meld" else dialogue_texts.MER23
+    print(context_gain(path, names, path.with_suffix(""), n_seed=options.seeds).summary())
 
 
 if __name__ == "__main__":
