@@ -1,6 +1,6 @@
 """Emotions of texts, each in its dialogue and each alone: UniVA without streams, over seeds.
 
-``python benchmarks/dialogue_results.py DATA OUT --corpus meld`` trains and prints the comparison (see ``dialogue_texts``).
+``python benchmarks/dialogue_results.py DATA OUT --corpus meld`` trains and prints the comparison.
 The text encoder is frozen, so that its states are computed once for all epochs and seeds.
 """
 
@@ -68,7 +68,7 @@ def states_once() -> Iterator[None]:
         lengths = torch.tensor([len(kept[name]) for name in batch.clip_ids])
         return states, torch.arange(states.shape[1]) < lengths[:, None]
 
-    Univa.utterances = remembered  # type: ignore[method-assign]
+    Univa.utterances = remembered  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:
@@ -92,7 +92,7 @@ def main() -> None:
     else:
         dialogue_texts.write_mer23(options.data, path)
     names = dialogue_texts.MELD if options.corpus == "meld" else dialogue_texts.MER23
-    print(context_gain(path, names, path.with_suffix(""), n_seed=options.seeds).summary())
+    print(context_gain(path, names, path.with_suffix(""), n_seed=options.seeds).to_text())
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from skesl.methods.base import Preset
 from skesl.nn.frames import StackConfig
 
 _DIALOGUE = DialogueInputConfig(max_dialogue_tokens=512, max_audio_frames=512, max_vision_frames=512)
-_WORDS = DialogueInputConfig(
-    max_text_tokens=514, max_audio_frames=512, max_vision_frames=512
-)  # 512 words and both ends
+# 512 words with a token at either end.
+_WORDS = DialogueInputConfig(max_text_tokens=514, max_audio_frames=512, max_vision_frames=512)
 
 
 @dataclass(frozen=True, kw_only=True)
