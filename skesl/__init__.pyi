@@ -42,6 +42,7 @@ from .experiment import (
     StageReport as StageReport,
 )
 from .inputs import (
+    DialogueInputConfig as DialogueInputConfig,
     InputConfig as InputConfig,
 )
 from .lexicon import (
@@ -103,4 +104,8 @@ from .task import (
 from .text import (
     TextEncoder as TextEncoder,
     load_text_encoder as load_text_encoder,
+)
+from .va_fit import (
+    VaFitReport as VaFitReport,
+    fit_va as fit_va,
 )

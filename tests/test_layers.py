@@ -44,7 +44,11 @@ DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
     "skesl.batches",
     "skesl.config",
+    "skesl.context",
     "skesl.data",
+    "skesl.dialogue_length",
+    "skesl.dialogue_table",
+    "skesl.emotion_points",
     "skesl.errors",
     "skesl.buffers",
     "skesl.inputs",
@@ -63,6 +67,11 @@ SKESL_2 = {
     "skesl.task_outputs",
     "skesl.text",
     "skesl.text_table",
+    "skesl.va_lexicon",
+    "skesl.va_losses",
+    "skesl.va_models",
+    "skesl.va_scores",
+    "skesl.word_vectors",
     "skesl.word_piece_masking",
 }
 SKESL_3 = {
@@ -99,6 +108,7 @@ SKESL_3 = {
     "skesl.target",
     "skesl.task_measures",
     "skesl.trainer",
+    "skesl.va_fit",
     "skesl.watch",
 }
 
