@@ -78,9 +78,12 @@ MOSI = (
         settings={**WORDS_ALONE, "freeze_text_encoder_in_pretraining": False, "masking": {"max_neutral_fraction": 0.2}},
         train=MOSI_TRAIN,
         pretrained_on="sentences",
-        pretraining=replace(MOSI_TRAIN, n_epochs=2),
+        pretraining=replace(MOSI_TRAIN, n_epochs=1),
     ),
+    Entry(name="self_mm, words alone", method="self_mm", settings=WORDS_ALONE, train=MOSI_TRAIN),
+    Entry(name="tam_ulag, words alone", method="tam_ulag", settings=WORDS_ALONE, train=MOSI_TRAIN),
 )
+RECURRENT_TRAIN = replace(RAVDESS_TRAIN, learning_rate=1e-3)
 RAVDESS = (
     Entry(name="text_only", method="text_only", train=RAVDESS_TRAIN),
     Entry(name="skesl", method="skesl", train=RAVDESS_TRAIN),
@@ -91,6 +94,10 @@ RAVDESS = (
         pretrained_on="grid",
         pretraining=replace(RAVDESS_TRAIN, n_epochs=3),
     ),
+    Entry(name="self_mm", method="self_mm", train=RECURRENT_TRAIN),
+    Entry(name="tam_ulag", method="tam_ulag", train=RECURRENT_TRAIN),
+    Entry(name="tam_ulag, words alone", method="tam_ulag", settings=WORDS_ALONE, train=RECURRENT_TRAIN),
+    Entry(name="tam_ulag, as released", method="tam_ulag", settings={"variant": "released"}, train=RECURRENT_TRAIN),
 )
 _BUILDERS = {"mosi": build_mosi, "ravdess": build_ravdess, "grid": build_grid, "sentences": build_sentences}
 
@@ -117,7 +124,7 @@ class Book:
         found = []
         for seed in self.seeds:
             run = folder / part / f"seed-{seed}"
-            before = self._pretrained(entry, folder, seed)
+            before = self._pretrained(entry, folder)
             settings = {} if before else dict(entry.settings)
             config = ExperimentConfig(
                 method=entry.method,
@@ -133,14 +140,15 @@ class Book:
             found.append(run)
         return found
 
-    def _pretrained(self, entry: Entry, folder: Path, seed: int) -> Path | None:
+    def _pretrained(self, entry: Entry, folder: Path) -> Path | None:
+        """Return the pretrained run that all seeds start from."""
         if entry.pretrained_on is None or entry.pretraining is None:
             return None
-        run = folder / "pretrained" / f"seed-{seed}"
+        run = folder / "pretrained"
         config = ExperimentConfig(
             method=entry.method,
             text_encoder=TEXT_ENCODER,
-            train=replace(entry.pretraining, seed=seed),
+            train=entry.pretraining,
             method_settings=dict(entry.settings),
             reuse_finished=True,
         )
@@ -211,7 +219,7 @@ def main() -> int:
         return 3
     book = Book(data=Path(data), out=choices.out, seeds=tuple(range(choices.seeds)))
     measured = conditions(PACKAGES)
-    made_by = f"{choices.seeds} seeds each. Made by `make results`: {measured}."
+    made_by = f"{choices.seeds} seeds each, which share one pretraining. Made by `make results`: {measured}."
     for protocol, (title, about, header, rows) in _tables().items():
         if choices.only not in (None, protocol):
             continue

@@ -24,6 +24,7 @@ from skesl.config import Stage, TrainConfig
 from skesl.data import Batch
 from skesl.methods import Method, find_method
 from skesl.normalise import FeatureNormaliser
+from skesl.parts import parameters_by_part
 from skesl.selection import choose_labels, labelled_clips, pretraining_clips, task_of
 from skesl.task import Task
 from skesl.text import text_encoder_config
@@ -68,6 +69,7 @@ class Estimate:
         method: its name.
         text_encoder: its text encoder's name.
         parameters: of the whole method, the text encoder with its pooler included.
+        parameters_by_part: the same for each part; see ``skesl.parts``.
         trainable_parameters: for each stage.
         linear_macs: multiplications of the linear maps for one prediction, as the equations have them.
         memory_bytes: for each stage, of weights, gradients, Adam's state and what is kept of a batch for its gradients;
@@ -80,6 +82,7 @@ class Estimate:
     method: str
     text_encoder: str
     parameters: int
+    parameters_by_part: dict[str, int]
     trainable_parameters: dict[str, int]
     linear_macs: int
     memory_bytes: dict[str, dict[str, int]]
@@ -125,6 +128,7 @@ def estimate(
     shape: InputShape | None = None,
     labels: Sequence[str] = (),
     scheme: str = "default",
+    n_features: Mapping[str, int] | None = None,
 ) -> Estimate:
     """Return what a method costs.
 
@@ -133,11 +137,12 @@ def estimate(
         config: its settings, an instance of its ``config_type``.
         text_encoder: ``bert-base``, ``bert-large`` (as published), or as ``load_text_encoder`` takes it; its weights
             are not read.
-        data: a dataset file, whose features are taken; SKESL's 33 and 709 where None.
+        data: a dataset file, whose features are taken.
         train: the batch size is taken from it.
         shape: lengths of a clip; those of SKESL's released code where None.
         labels: to be learned; may be empty where the file has exactly one.
         scheme: split scheme.
+        n_features: of each stream, where there is no dataset file; SKESL's 33 and 709 where None.
 
     Raises:
         InputError: no such text encoder, or the file cannot be read.
@@ -150,7 +155,7 @@ def estimate(
             method_type,
             config,
             text_encoder,
-            _published(method_type, config),
+            _published(method_type, config, n_features or N_FEATURE),
             train,
             shape,
             None,
@@ -175,14 +180,14 @@ def _task_of_data(
         return method_type.example_task(), error
 
 
-def _published(method_type: type[Method], config: Any) -> dict[str, int]:
+def _published(method_type: type[Method], config: Any, known: Mapping[str, int]) -> dict[str, int]:
     streams = method_type.used_streams(config)
-    unknown = [name for name in streams if name not in N_FEATURE]
+    unknown = [name for name in streams if name not in known]
     if unknown:
         raise ConfigError(
             f"method {method_type.name!r}: the features of {unknown[0]!r} are unknown; pass a dataset file"
         )
-    return {name: N_FEATURE[name] for name in streams}
+    return {name: known[name] for name in streams}
 
 
 def _estimate(
@@ -216,6 +221,7 @@ def _estimate(
             method=method.name,
             text_encoder=text_encoder if method_type.needs_text_encoder else "no text encoder",
             parameters=_n_parameter(method),
+            parameters_by_part=parameters_by_part(method),
             trainable_parameters=trainable,
             linear_macs=count_linear_macs(method, _batch(1, shape, n_feature, n_label=len(task.labels))),
             memory_bytes=memory,

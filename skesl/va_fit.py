@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat import DatasetReader, Float64Array, InputError, LabelTable, OutputExistsError, Split
-from skesl.defined import defined
+from mmfeat import DatasetReader, Float64Array, InputError, LabelTable, OutputExistsError, Split, defined
 from skesl.emotion_points import emotion_points
 from skesl.measures import Mean, Pearson
 from skesl.normalise import FeatureNormaliser

@@ -44,7 +44,9 @@ COMMANDS = [
             "join",
             "merge",
             "parse-openface",
+            "plot",
             "presets",
+            "report",
             "run-openface",
             "split",
             "subset",
@@ -67,7 +69,7 @@ COMMANDS = [
         )
     ),
 ]
-HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2")
+HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2", "matplotlib")
 
 
 def cpu_s(command):
