@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, FOLDER, json_option, overwrite_option, scheme_option
+from .options import FILE, FOLDER, json_option, listed, overwrite_option, scheme_option
 
 
 @click.command("va-fit")
@@ -16,9 +16,8 @@ from .options import FILE, FOLDER, json_option, overwrite_option, scheme_option
 @click.option(
     "--label",
     "labels",
-    multiple=True,
     required=True,
-    help="Valence and arousal, in this order; or a label with emotions as its classes; or each of several emotions.",
+    help="Valence and arousal, with a comma; or a label with emotions as its classes; or several emotions.",
 )
 @click.option(
     "--point",
@@ -34,7 +33,7 @@ def va_fit(
     data: Path,
     model: Path,
     stream: str,
-    labels: tuple[str, ...],
+    labels: str,
     points: tuple[str, ...],
     scheme: str,
     *,
@@ -58,7 +57,7 @@ def va_fit(
         data,
         model,
         stream=stream,
-        labels=labels,
+        labels=listed(labels),
         scheme=scheme,
         own_points=points,
         overwrite=overwrite,

@@ -54,6 +54,7 @@ class DatasetTables(OpenDataset):
         """Speaker of each clip; empty where unknown."""
         return self._texts("/clips/speaker_id")
 
+    @functools.cached_property
     def positions(self) -> npt.NDArray[np.int32]:
         """Order of each clip inside its recording, shape (clip,); equal ones where it is not known."""
         return self._values("/clips/position")
