@@ -42,6 +42,7 @@ from .experiment import (
     StageReport as StageReport,
 )
 from .inputs import (
+    DialogueInputConfig as DialogueInputConfig,
     InputConfig as InputConfig,
 )
 from .lexicon import (
@@ -77,6 +78,9 @@ from .one_clip import (
 from .predict import (
     predict_run as predict_run,
 )
+from .prediction_files import (
+    check_format as check_format,
+)
 from .predictions import (
     Predictions as Predictions,
 )
@@ -100,4 +104,8 @@ from .task import (
 from .text import (
     TextEncoder as TextEncoder,
     load_text_encoder as load_text_encoder,
+)
+from .va_fit import (
+    VaFitReport as VaFitReport,
+    fit_va as fit_va,
 )

@@ -13,13 +13,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mmfeat import DatasetReader, Float32Array
+from mmfeat import BoolArray, DatasetReader, Float32Array
 from skesl.buffers import Buffers
 from skesl.config import Stage
-from skesl.inputs import Cut, InputConfig, frames_cut
+from skesl.context import DialogueBatch, DialogueText, dialogue_batch
+from skesl.dialogue_table import RecordingTexts
+from skesl.inputs import Cut, DialogueInputConfig, InputConfig, frames_cut
 from skesl.masking import MaskingConfig, TextMasker
 from skesl.text import TextEncoder
 from skesl.text_table import TextTable
+
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +38,7 @@ class Sample:
     row: int = 0
     recording: int = 0
     side_labels: Mapping[str, float] = field(default_factory=dict)
+    dialogue: DialogueText | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +56,7 @@ class Batch:
         rows: int64, shape (clip,): place of each clip in its ``ClipSet``.
         recordings: int64, shape (clip,): number of each clip's recording in its ``ClipSet``.
         side_labels: float32, shape (clip,), of further labels by name, NaN where a clip has none.
+        dialogues: the texts among those of their recordings, where they are read so.
     """
 
     clip_ids: tuple[str, ...]
@@ -63,12 +69,13 @@ class Batch:
     rows: Tensor
     recordings: Tensor
     side_labels: dict[str, Tensor] = field(default_factory=dict)
+    dialogues: DialogueBatch | None = None
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """Return the batch on another device."""
 
         def move(value: Any) -> Any:
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor | DialogueBatch):
                 return value.to(device, non_blocking=non_blocking)
             return {name: move(item) for name, item in value.items()} if isinstance(value, dict) else value
 
@@ -77,7 +84,8 @@ class Batch:
     def tensors(self) -> list[Tensor]:
         """Return every tensor of the batch."""
         single = [self.input_ids, self.text_mask, self.labels, self.mask_positions, self.rows, self.recordings]
-        return [*single, *self.streams.values(), *self.stream_masks.values(), *self.side_labels.values()]
+        several = [*self.streams.values(), *self.stream_masks.values(), *self.side_labels.values()]
+        return [*single, *several, *([] if self.dialogues is None else self.dialogues.tensors())]
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -107,7 +115,7 @@ class ClipSet(Dataset[Sample]):
     def __init__(
         self,
         reader: DatasetReader,
-        indices: npt.NDArray[np.int64],
+        indices: IntArray,
         encoder: TextEncoder | None,
         *,
         stage: Stage,
@@ -143,9 +151,27 @@ class ClipSet(Dataset[Sample]):
             self._labels = self._table.targets[:, None]
         self._side_labels = {name: values[indices] for name, values in (side_labels or {}).items()}
         self._recordings = _numbered([reader.recording_ids[index] for index in indices])
+        self._dialogues: RecordingTexts | None = None
+        if encoder is not None and isinstance(self._inputs, DialogueInputConfig) and self._inputs.reads_dialogues:
+            self._dialogues = RecordingTexts.build(reader, indices, encoder, self._inputs)
 
     def __len__(self) -> int:
         return int(self._indices.size)
+
+    @property
+    def reader(self) -> DatasetReader:
+        """The dataset that the clips are of."""
+        return self._reader
+
+    @property
+    def indices(self) -> npt.NDArray[np.int64]:
+        """Place of each clip in the dataset, shape (clip,)."""
+        return self._indices
+
+    @property
+    def texts(self) -> list[str]:
+        """What is said in each clip."""
+        return [self._reader.texts[index] for index in self._indices]
 
     @property
     def clip_ids(self) -> tuple[str, ...]:
@@ -168,19 +194,19 @@ class ClipSet(Dataset[Sample]):
         return self._side_labels
 
     @property
-    def recordings(self) -> npt.NDArray[np.int64]:
+    def recordings(self) -> IntArray:
         """Number of each clip's recording, shape (clip,)."""
         return self._recordings
 
     @property
-    def n_tokens(self) -> npt.NDArray[np.int64]:
+    def n_tokens(self) -> IntArray:
         """Length of each text with its special tokens, shape (clip,); 0 where no text is read."""
         return np.zeros(len(self), dtype=np.int64) if self._table is None else self._table.lengths
 
     @property
     def n_byte(self) -> int:
         """Bytes that the texts take in memory."""
-        return 0 if self._table is None else self._table.n_byte
+        return sum(table.n_byte for table in (self._table, self._dialogues) if table is not None)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose random words are drawn."""
@@ -198,29 +224,30 @@ class ClipSet(Dataset[Sample]):
             row=item,
             recording=int(self._recordings[item]),
             side_labels={name: float(values[item]) for name, values in self._side_labels.items()},
+            dialogue=None if self._dialogues is None else self._dialogues.text(item),
         )
 
-    def batch(self, items: npt.NDArray[np.int64], buffers: Buffers | None = None) -> Batch:
+    def batch(self, items: IntArray, buffers: Buffers | None = None) -> Batch:
         """Return clips as ``collate`` would, read together; several threads may read at once.
 
         Args:
             items: which clips of this set.
             buffers: memory for the frames, which the next batch read with it overwrites; new memory where None.
         """
-        texts = [self._text(int(item)) for item in items]
-        input_ids, text_mask = _pad([ids for ids, _ in texts])
+        input_ids, text_mask, positions = self._texts(items)
         frames = {name: self._padded(name, self._indices[items], buffers) for name in self._streams}
         return Batch(
             clip_ids=self._ids(items.tolist()),
-            input_ids=input_ids,
-            text_mask=text_mask,
+            input_ids=torch.from_numpy(input_ids),
+            text_mask=torch.from_numpy(text_mask),
             streams={name: values for name, (values, _) in frames.items()},
             stream_masks={name: mask for name, (_, mask) in frames.items()},
             labels=torch.from_numpy(self._labels[items]),
-            mask_positions=torch.tensor([position for _, position in texts], dtype=torch.int64),
+            mask_positions=torch.from_numpy(positions),
             rows=torch.from_numpy(np.asarray(items, dtype=np.int64)),
             recordings=torch.from_numpy(self._recordings[items]),
             side_labels={name: torch.from_numpy(values[items]) for name, values in self._side_labels.items()},
+            dialogues=None if self._dialogues is None else self._dialogues.batch(items),
         )
 
     def cuts(self) -> list[Cut]:
@@ -229,6 +256,8 @@ class ClipSet(Dataset[Sample]):
         return [cut for cut in (self._text_cut(), *frames) if cut is not None]
 
     def _text_cut(self) -> Cut | None:
+        if self._dialogues is not None:
+            return self._dialogues.cut()
         if self._table is None:
             return None
         limit = self._table.max_tokens
@@ -238,16 +267,27 @@ class ClipSet(Dataset[Sample]):
             return None
         return Cut(name="text", unit="tokens", limit=limit, n_clip=beyond.size, n_left_out=int(beyond.sum()))
 
-    def _text(self, item: int) -> tuple[npt.NDArray[np.int64], int]:
+    def _text(self, item: int) -> tuple[IntArray, int]:
         if self._table is None:
             return np.zeros(0, dtype=np.int64), 0
-        return self._table.text(item, draw=(self._seed, self._epoch, int(self._indices[item])))
+        return self._table.text(item, draw=self._draw(item))
+
+    def _texts(self, items: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
+        """Return ids, shape (clip, token), where they are real, and where the masks stand."""
+        if self._table is None:
+            nothing = np.zeros((len(items), 1), dtype=np.int64)
+            return nothing, nothing.astype(np.bool_), nothing[:, 0].copy()
+        return self._table.padded(items, draw_of=lambda row: self._draw(int(items[row])))
+
+    def _draw(self, item: int) -> tuple[int, ...]:
+        """Return the numbers from which the random word of a clip is drawn."""
+        return self._seed, self._epoch, int(self._indices[item])
 
     def _ids(self, items: Iterable[int]) -> tuple[str, ...]:
         names = self._reader.clip_ids
         return tuple(names[self._indices[item]] for item in items)
 
-    def _padded(self, stream: str, indices: npt.NDArray[np.int64], buffers: Buffers | None) -> tuple[Tensor, Tensor]:
+    def _padded(self, stream: str, indices: IntArray, buffers: Buffers | None) -> tuple[Tensor, Tensor]:
         """Return the frames of a stream that are read, shape (clip, frame, feature), and the mask of what is real."""
         batch = self._reader.read_padded(
             stream,
@@ -283,10 +323,11 @@ def collate(samples: Sequence[Sample]) -> Batch:
             name: torch.tensor([sample.side_labels[name] for sample in samples], dtype=torch.float32)
             for name in samples[0].side_labels
         },
+        dialogues=dialogue_batch([sample.dialogue for sample in samples if sample.dialogue is not None]),
     )
 
 
-def _numbered(names: Sequence[str]) -> npt.NDArray[np.int64]:
+def _numbered(names: Sequence[str]) -> IntArray:
     """Return a number for each name, equal for equal ones."""
     return np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)[1].astype(np.int64).reshape(-1)
 

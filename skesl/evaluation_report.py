@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from skesl.defined import defined
+from mmfeat import Cell, Table, defined
 from skesl.label_agreement import LabelAgreement
 from skesl.metrics import METRIC_NAMES, suits
 from skesl.statistics import LEVEL, Difference, Interval, smallest_p
-from skesl.tables import Cell, Table
 
 Metrics = Mapping[str, float]
 

@@ -18,7 +18,7 @@ from skesl.loading import Clips
 from skesl.methods import Method
 from skesl.over_clips import over_clips
 from skesl.predictions import Predictions
-from skesl.processes import choose_device
+from skesl.processes import join_processes
 from skesl.selection import as_written
 from skesl.streams import check_streams
 from skesl.task import Task
@@ -51,6 +51,8 @@ def predict_run(
     change: Change | None = None,
 ) -> Predictions:
     """Return a run's predictions for clips of a dataset; nothing is written.
+
+    Processes that ``torchrun`` started share the clips; each of them gets the predictions of all.
 
     Args:
         run: a fine-tuned run.
@@ -120,5 +122,5 @@ def _predict(
         )
     batch_size = TrainConfig(**run.settings["train"]).batch_size
     return predict_clips(
-        run.method.to(choose_device(device)), change(clips) if change else clips, batch_size=batch_size
+        run.method.to(join_processes(device)), change(clips) if change else clips, batch_size=batch_size
     )

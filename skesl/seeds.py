@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmfeat import InputError, Track, untracked
+from mmfeat import InputError, Track, defined, untracked
 from skesl.data import Batch
-from skesl.defined import defined
 from skesl.experiment import ExperimentConfig, StageReport
 from skesl.processes import is_first
 
