@@ -66,8 +66,8 @@ def score_texts(texts: Sequence[str], lexicon: Mapping[str, tuple[float, float]]
         float32, shape (text, 2), in [0, 1]; NaN for a text without such a word.
 
     Example:
-        >>> score_texts(["A happy, calm day", "hm"], {"happy": (1.0, 0.735), "calm": (0.875, 0.1)}).round(4).tolist()
-        [[0.9375, 0.4175], [nan, nan]]
+        >>> score_texts(["A happy, calm day", "hm"], {"happy": (1.0, 0.75), "calm": (0.875, 0.25)}).tolist()
+        [[0.9375, 0.5], [nan, nan]]
     """
     valence = {word: point[0] for word, point in lexicon.items()}
     scores = np.full((len(texts), 2), np.nan, dtype=np.float32)
