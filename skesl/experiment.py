@@ -25,6 +25,7 @@ from mmfeat import (
     config_sha256,
     config_to_dict,
     defined,
+    merge_mappings,
     untracked,
 )
 from skesl.checkpoint import RunFolder, load_settings_of_run, save_settings, transfer
@@ -216,8 +217,13 @@ class Experiment:
         save_settings(self.settings, self.encoder, self.folder)
 
     def _check_same(self, begun: Mapping[str, Any]) -> None:
-        """Refuse to go on with a training of other settings or other data."""
-        given = json.loads(json.dumps(defined(self.settings)))
+        """Refuse to go on with a training of other settings or other data.
+
+        A setting that a later version brought had its default before.
+        """
+        usual = {"train": config_to_dict(TrainConfig()), "method_config": config_to_dict(type(self.method.config)())}
+        usual, given = json.loads(json.dumps(defined([usual, self.settings])))
+        begun = merge_mappings(usual, begun)
         own, other = (
             {key: value for key, value in settings.items() if key in given and key != "versions"}
             for settings in (given, begun)

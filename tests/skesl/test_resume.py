@@ -163,6 +163,17 @@ def test_a_killed_run_keeps_its_last_checkpoints_and_nothing_pickled(begun):
     assert not any(path.read_bytes().startswith((b"\x80", b"PK")) for path in files)
 
 
+def test_a_setting_that_came_later_had_its_default_before(begun, material, config):
+    path = begun / "config.json"
+    settings = json.loads(path.read_text())
+    del settings["train"]["optimiser"], settings["method_config"]["share_layers"]
+    path.write_text(json.dumps(settings))
+
+    report = finetune(material[0], begun, config)
+
+    assert report.result.n_epochs == TRAIN.n_epochs
+
+
 def test_other_settings_are_refused_with_their_differences(begun, material, config):
     other = dataclasses.replace(
         config, train=dataclasses.replace(TRAIN, learning_rate=0.5), method_settings={**SMALL, "n_inner": 4}
