@@ -82,10 +82,9 @@ def label_prior_loss(scores: Tensor, similarity: Tensor) -> Tensor:
         similarity: in [-1, 1], shape (label, label).
     """
     n_label = scores.shape[1]
-    pairs = torch.combinations(torch.arange(n_label, device=scores.device))
-    if not len(pairs):
+    if n_label < 2:
         return scores.new_zeros(())
-    first, second = pairs.T
+    first, second = torch.triu_indices(n_label, n_label, offset=1, device=scores.device)
     distances = _root((scores[:, first] - scores[:, second]).square().mean(dim=0))
     return (similarity[first, second] * distances).mean()
 

@@ -135,6 +135,7 @@ def test_additive_attention_has_the_published_number_of_parameters():
     assert sum(parameter.numel() for parameter in pooling.parameters()) == 1_182_721
 
 
+@torch.no_grad()
 def test_additive_attention_is_the_formula():
     torch.manual_seed(0)
     pooling = AdditiveAttentionPooling(4).double()
