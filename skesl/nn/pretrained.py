@@ -106,7 +106,7 @@ def _put(encoder: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> Non
     """Copy weights into an encoder, all of them or none."""
     own = encoder.state_dict()
     for name in own:
-        if name in ("temporal_positions", "hidden"):  # what a ViT or AST does not have
+        if name in ("temporal_positions", "hidden.weight"):  # what a ViT or AST does not have
             continue
         if name not in weights or weights[name].shape != own[name].shape:
             got = tuple(weights[name].shape) if name in weights else "nothing"

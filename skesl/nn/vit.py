@@ -93,10 +93,9 @@ class SpectrogramEncoder(nn.Module):
         self.cls = nn.Parameter(torch.empty(1, 1, width))
         self.positions = nn.Parameter(torch.empty(1, 1 + self.n_high * self.n_wide, width))
         self.stack = SelfAttentionStack(width, stack)
-        self.hidden = nn.Parameter(torch.empty(1, 1, width)) if hides_patches else None
-        for parameter in (self.cls, self.positions, self.hidden):
-            if parameter is not None:
-                nn.init.trunc_normal_(parameter, std=0.02)
+        self.hidden = nn.Embedding(1, width) if hides_patches else None
+        for parameter in (self.cls, self.positions):
+            nn.init.trunc_normal_(parameter, std=0.02)
 
     def forward(self, spectrogram: Tensor, mask: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the states of CLS and of all patches, and which of them are real.
@@ -114,7 +113,7 @@ class SpectrogramEncoder(nn.Module):
         """
         patches = self.patches(self.cut(spectrogram, mask))
         if hidden is not None and self.hidden is not None:
-            patches = torch.where(hidden[:, :, None], self.hidden.to(patches.dtype), patches)
+            patches = torch.where(hidden[:, :, None], self.hidden.weight.to(patches.dtype), patches)
         n_wide = patches.shape[1] // self.n_high
         of_patches = self.positions[:, 1:].unflatten(1, (self.n_high, self.n_wide))[:, :, :n_wide]
         tokens, is_real = _with_cls(

@@ -64,7 +64,13 @@ def test_with_the_momentum_model_s_answer_alone_the_contrast_ends_at_its_entropy
     found = [(left @ right.T / temperature).softmax(dim=1) for left, right in ((video, audio), (audio, video))]
     entropy = sum(-(p * p.log()).sum(dim=1).mean().item() for p in found) / 2
     elsewhere = contrastive_loss(
-        unit(5, 8, seed=7), unit(5, 8, seed=8), video, audio, candidates(video, audio), temperature=temperature, alpha=1.0
+        unit(5, 8, seed=7),
+        unit(5, 8, seed=8),
+        video,
+        audio,
+        candidates(video, audio),
+        temperature=temperature,
+        alpha=1.0,
     )
     assert loss.item() == pytest.approx(entropy, abs=1e-6)
     assert asked.grad.abs().max() < 1e-6
@@ -170,7 +176,10 @@ def test_the_loss_of_correlation_is_one_minus_the_mean_of_scipy_s_r():
 
 @pytest.mark.parametrize("n_clip", [1, 3])
 def test_the_loss_of_correlation_of_a_constant_column_is_one_without_a_gradient(n_clip):
-    for values, truth in ((torch.randn(n_clip, 2), torch.ones(n_clip, 2)), (torch.ones(n_clip, 2), torch.randn(n_clip, 2))):
+    for values, truth in (
+        (torch.randn(n_clip, 2), torch.ones(n_clip, 2)),
+        (torch.ones(n_clip, 2), torch.randn(n_clip, 2)),
+    ):
         values.requires_grad_()
         loss = pearson_loss(values, truth)
         loss.backward()

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from skesl.nn.contrast import FeatureQueue, Temperature
 from skesl.nn.momentum import follow
-from skesl.nn.queue import FeatureQueue
 
 
 def test_a_copy_follows_constant_weights_geometrically():
@@ -60,3 +60,15 @@ def test_a_queue_of_no_size_keeps_nothing():
     put(queue, 0, 3)
 
     assert len(queue.video) == 0
+
+
+@pytest.mark.parametrize(("value", "expected"), [(-1.0, 0.001), (0.0, 0.001), (0.07, 0.07), (0.5, 0.5), (3.0, 0.5)])
+def test_the_temperature_stays_in_its_range(value, expected):
+    temperature = Temperature(0.07)
+    with torch.no_grad():
+        temperature.value.fill_(value)
+
+    temperature.clamp()
+
+    assert temperature().item() == pytest.approx(expected)
+    assert temperature().requires_grad

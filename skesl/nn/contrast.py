@@ -1,4 +1,4 @@
-"""Features of earlier clips, as further negatives of a contrastive loss.
+"""What a contrastive loss keeps from step to step: its temperature, and features of earlier clips as negatives.
 
 Source: He et al., "Momentum Contrast", CVPR 2020; ALBEF keeps one queue for each modality.
 """
@@ -7,6 +7,29 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+COLDEST, WARMEST = 0.001, 0.5  # ALBEF's
+
+
+class Temperature(nn.Module):
+    """The learned temperature of a softmax over similarities.
+
+    Args:
+        start: its first value.
+    """
+
+    def __init__(self, start: float) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(start))
+
+    def forward(self) -> Tensor:
+        """Return the temperature, a scalar."""
+        return self.value
+
+    @torch.no_grad()
+    def clamp(self) -> None:
+        """Bring it back into ALBEF's range, 0.001 to 0.5; to be called after each step."""
+        self.value.clamp_(COLDEST, WARMEST)
 
 
 class FeatureQueue(nn.Module):
