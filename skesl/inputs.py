@@ -90,7 +90,8 @@ class Cut:
 
 def frames_cut(reader: DatasetReader, indices: Iterable[int], stream: str, inputs: InputConfig) -> Cut | None:
     """Return what the limit of a stream leaves out of some clips; None where that is nothing."""
-    limit = inputs.max_frames(stream)
+    holds_images = bool(reader.info(stream).codec)
+    limit = inputs.max_images if holds_images else inputs.max_frames(stream)
     if limit is None:
         return None
     offsets = reader.offsets(stream)
@@ -98,7 +99,8 @@ def frames_cut(reader: DatasetReader, indices: Iterable[int], stream: str, input
     for index in indices:
         n_frame = int(offsets[index + 1] - offsets[index])
         if n_frame > limit and not inputs.keep_failed_frames:
-            n_frame = int(reader.read(stream, int(index)).valid.sum())
+            frames = reader.read_frames(stream, int(index)) if holds_images else reader.read(stream, int(index))
+            n_frame = int(frames.valid.sum())
         if n_frame > limit:
             n_clip += 1
             n_left_out += n_frame - limit

@@ -42,15 +42,18 @@ LANDING = {
 }  # between floor 0 and floor 1
 DOORS = {"mmfeat", "mmfeat.errors", "mmfeat.plugins", "mmfeat.testing"}
 SKESL_2 = {
+    "skesl.augmentation",
     "skesl.batches",
     "skesl.config",
     "skesl.data",
     "skesl.defined",
     "skesl.errors",
     "skesl.buffers",
+    "skesl.gathering",
     "skesl.inputs",
     "skesl.lexicon",
     "skesl.loading",
+    "skesl.losses",
     "skesl.mask_states",
     "skesl.masking",
     "skesl.methods",

@@ -12,8 +12,9 @@ from skesl.errors import MethodError
 from skesl.methods.base import Method, Preset
 from skesl.methods.skesl import Skesl
 from skesl.methods.text_only import TextOnly
+from skesl.methods.vat import Vat
 
-BUILT_IN: dict[str, type[Method]] = {method.name: method for method in (Skesl, TextOnly)}
+BUILT_IN: dict[str, type[Method]] = {method.name: method for method in (Skesl, TextOnly, Vat)}
 
 __all__ = ["BUILT_IN", "Method", "Preset", "find_method", "find_preset", "method_config", "method_names"]
 

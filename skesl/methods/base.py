@@ -156,6 +156,12 @@ class Method(nn.Module):
         """Return the modules that are not trained in a stage; they also stay in evaluation mode."""
         return ()
 
+    def read_pretrained(self) -> None:
+        """Take the weights of other people's checkpoints that the settings name; nothing by default.
+
+        It is called for a training that begins with new weights, and not for one that goes on or starts from a run.
+        """
+
     def meet_clips(self, clips: ClipSet) -> None:
         """Make memories for the clips of training, before anything is restored; nothing by default."""
 

@@ -68,7 +68,7 @@ class Vat(Method):
         self,
         config: VatConfig,
         *,
-        text_encoder: nn.Module | None,
+        text_encoder: nn.Module,
         text_width: int,
         normalisers: Mapping[str, FeatureNormaliser],
         task: Task,
