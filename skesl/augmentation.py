@@ -123,7 +123,7 @@ def _cropped(frames: Tensor, config: AugmentationConfig) -> Tensor:
     )
     grid = F.affine_grid(theta, [n_clip, n_frame * n_channel, *size], align_corners=False)
     cut = F.grid_sample(frames.flatten(1, 2), grid, padding_mode="border", align_corners=False)
-    return cut.unflatten(1, (n_frame, n_channel))
+    return cut.view(frames.shape)
 
 
 def _span(n_place: int, n_real: Tensor, longest: Tensor) -> Tensor:

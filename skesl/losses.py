@@ -97,17 +97,19 @@ def hard_negatives(logits: Tensor, excluded: Tensor, *, draw: bool) -> tuple[Ten
     return chosen, exists
 
 
-def matching_loss(positive: Tensor, negative: Tensor) -> Tensor:
+def matching_loss(logits: Tensor, n_positive: int, counts: Tensor) -> Tensor:
     """Return the mean cross-entropy of telling pairs of one clip from pairs of two.
 
     Args:
-        positive: logits, shape (pair, 2), the second of them says that video and sound belong together.
-        negative: the same of pairs of two clips; may be empty.
+        logits: shape (pair, 2), the second of them says that video and sound belong together.
+        n_positive: how many pairs, in front, are of one clip; the others are of two.
+        counts: bool, shape (pair,): the pairs that count; at least one.
 
     Source: ALBEF, equation 4.
     """
-    labels = torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))]).long()
-    return F.cross_entropy(torch.cat([positive, negative]).float(), labels.to(positive.device))
+    labels = (torch.arange(len(logits), device=logits.device) < n_positive).long()
+    losses = F.cross_entropy(logits.float(), labels, reduction="none")
+    return (losses * counts).sum() / counts.sum()
 
 
 def distilled_cross_entropy(

@@ -98,6 +98,15 @@ class Method(nn.Module):
         return cls.stream_names
 
     @classmethod
+    def usual_shapes(cls, config: Any) -> Mapping[str, tuple[int, ...]]:
+        """Return the shape of one clip's streams where estimates should not take SKESL's.
+
+        Returns:
+            For a stream (frame, feature), or (frame, row, column, 3) where it holds images.
+        """
+        return {}
+
+    @classmethod
     def example_task(cls) -> Task:
         """Return a task that the method can learn, for stages without labels and for estimates."""
         return Task() if "regression" in cls.problems else Task.example(cls.problems[0])

@@ -87,6 +87,14 @@ class Vat(Method):
         """Return the names of the frames' and of the sound's stream."""
         return config.frame_stream, config.audio_stream
 
+    @classmethod
+    def usual_shapes(cls, config: VatConfig) -> Mapping[str, tuple[int, ...]]:
+        """Return the shape of the frames and of the preset logmel128."""
+        return {
+            config.frame_stream: (config.n_frames, config.frame_size, config.frame_size, 3),
+            config.audio_stream: (config.max_audio_frames, 128),
+        }
+
     @property
     def inputs(self) -> InputConfig:
         """How much of a clip is read."""
@@ -109,8 +117,8 @@ class Vat(Method):
         """Make the queue no longer than there are clips; beyond that it would hold the same ones again."""
         self._n_clip = len(clips)
         if self.stage == "pretrain":
-            size = min(self.config.queue_size, len(clips))
-            self.queue = FeatureQueue(size, self.config.n_projected).to(self.n_seen.device)
+            with self.n_seen.device:
+                self.queue = FeatureQueue(min(self.config.queue_size, len(clips)), self.config.n_projected)
 
     def on_step_end(self) -> None:
         """Let the momentum model follow, and keep the temperature in its range."""
@@ -205,15 +213,15 @@ class Vat(Method):
         return self.matching_head(fused[:, 0]).softmax(dim=1)[:, 1]  # type: ignore[no-any-return]
 
     def _make_memory(self, stage: Stage) -> None:
-        device = self.temperature.value.device
-        teacher = {"encoders": AudioVisualEncoders(self.config.shape(self.read.n_bands))}
-        if stage == "finetune":
-            teacher["heads"] = cast("Any", VatHeads(self.config, self.task))
-        self.teacher = nn.ModuleDict(teacher).to(device)
+        with self.temperature.value.device:
+            teacher: dict[str, nn.Module] = {"encoders": AudioVisualEncoders(self.config.shape(self.read.n_bands))}
+            if stage == "finetune":
+                teacher["heads"] = VatHeads(self.config, self.task)
+            self.teacher = nn.ModuleDict(teacher)
+            size = self.config.queue_size if stage == "pretrain" else 0
+            self.queue = FeatureQueue(size, self.config.n_projected)
+            self.register_buffer("n_seen", torch.zeros((), dtype=torch.int64))
         self.teacher.load_state_dict(self._followed().state_dict())
-        size = self.config.queue_size if stage == "pretrain" else 0
-        self.queue = FeatureQueue(size, self.config.n_projected).to(device)
-        self.register_buffer("n_seen", torch.zeros((), dtype=torch.int64, device=device))
 
     def _followed(self) -> nn.ModuleDict:
         """Return what the momentum model is a copy of."""
@@ -239,43 +247,44 @@ class Vat(Method):
         video, audio, rows, recordings = gather_rows(
             momentum_video.float(), momentum_audio.float(), batch.rows, batch.recordings
         )
+        queue = self.queue
         # A process without a clip of its own in a batch repeats one of another process.
-        first = torch.stack([(rows == row).nonzero()[0, 0] for row in rows.unique()])
-        video, audio, rows, recordings = (tensor[first] for tensor in (video, audio, rows, recordings))
-        filled = self.queue.is_filled()
-        all_rows = torch.cat([rows, self.queue.rows])
-        all_recordings = torch.cat([recordings, self.queue.recordings])
+        repeats = (rows[:, None] == rows).triu(1).any(dim=0)
+        excluded = self._same(batch, torch.cat([rows, queue.rows]), torch.cat([recordings, queue.recordings]))
+        excluded = excluded | torch.cat([repeats, ~queue.is_filled()])
         own = (batch.rows[:, None] == rows).int().argmax(dim=1)
-        excluded = batch.rows[:, None] == all_rows
-        if self.config.exclude_same_recording:
-            excluded = excluded | (batch.recordings[:, None] == all_recordings)
-        excluded[:, len(rows) :] |= ~filled
-        excluded[torch.arange(len(own), device=own.device), own] = False
+        excluded = excluded.scatter(1, own[:, None], value=False)
         candidates = Candidates(
-            video=torch.cat([video, self.queue.video]),
-            audio=torch.cat([audio, self.queue.audio]),
+            video=torch.cat([video, queue.video]),
+            audio=torch.cat([audio, queue.audio]),
             own=own,
             excluded=excluded,
         )
         if self.training:
-            self.queue.put(video, audio, rows, recordings)
+            given = (video, audio, rows, recordings)
+            queue.put(*given if len(rows) == len(batch) else (tensor[~repeats] for tensor in given))
         return candidates
+
+    def _same(self, batch: Batch, rows: Tensor, recordings: Tensor) -> Tensor:
+        """Return which other clips are no negatives of a clip: bool, shape (clip, other clip)."""
+        same = batch.rows[:, None] == rows
+        if self.config.exclude_same_recording:
+            same = same | (batch.recordings[:, None] == recordings)
+        return same
 
     def _matching(self, video: Encoded, audio: Encoded, of_video: Tensor, of_audio: Tensor, batch: Batch) -> Tensor:
         """Return the loss of telling the clips' own pairs from pairs of two clips that resemble each other."""
-        excluded = batch.rows[:, None] == batch.rows
-        if self.config.exclude_same_recording:
-            excluded = excluded | (batch.recordings[:, None] == batch.recordings)
+        excluded = self._same(batch, batch.rows, batch.recordings)
         with torch.no_grad():
             logits = similarity(of_video, of_audio, excluded, temperature=self.temperature())
             other_audio, has_audio = hard_negatives(logits, excluded, draw=self.training)
             other_video, has_video = hard_negatives(logits.T, excluded, draw=self.training)
         own = torch.arange(len(batch), device=excluded.device)
-        videos = torch.cat([own, own[has_audio], other_video[has_video]])
-        audios = torch.cat([own, other_audio[has_audio], own[has_video]])
-        fused = self.encoders.fuse(audio.rows(audios), video.rows(videos))
-        said = self.matching_head(fused[:, 0])
-        return matching_loss(said[: len(own)], said[len(own) :])
+        fused = self.encoders.fuse(
+            audio.rows(torch.cat([own, other_audio, own])), video.rows(torch.cat([own, own, other_video]))
+        )
+        counts = torch.cat([torch.ones_like(has_audio), has_audio, has_video])
+        return matching_loss(self.matching_head(fused[:, 0]), len(own), counts)
 
     def _hidden_patches(self, video: Encoded, sound: tuple[Tensor, Tensor]) -> Tensor:
         """Return the mean squared error of the hidden patches of the spectrogram, from the fused states."""
@@ -288,7 +297,7 @@ class Vat(Method):
         hidden = is_real & (chance < self.config.hidden_fraction)
         fused = self.encoders.fuse(self.encoders.encode_audio(*sound, hidden), video)
         errors = (self.patch_head(fused[:, 1:]) - encoder.cut(*sound)).square().mean(dim=2)
-        return (errors * hidden).sum() / hidden.sum().clamp(min=1)
+        return cast("Tensor", (errors * hidden).sum() / hidden.sum().clamp(min=1))
 
     def _states(
         self, encoders: AudioVisualEncoders, frames: tuple[Tensor, Tensor], sound: tuple[Tensor, Tensor]

@@ -50,7 +50,7 @@ class VatInputs(nn.Module):
         size = (config.frame_size, config.frame_size)
         if images.shape[-2:] != size:
             scaled = F.interpolate(images.flatten(0, 1), size, mode="bilinear", antialias=True)
-            images = scaled.unflatten(0, images.shape[:2])
+            images = scaled.view(*images.shape[:3], *size)
         if self.training:
             images = augmented_frames(images, config.augmentation)
         real = mask[:, :, None, None, None]

@@ -48,8 +48,8 @@ class AudioVisualShape:
     hides_patches: bool = False
 
 
-class AudioVisualEncoders(nn.Module):
-    """The three encoders and the projections of the two CLS states."""
+class AudioVisualEncoders(nn.ModuleDict):
+    """The three encoders and the projections of the two CLS states; a dict, so that each counts as a part by itself."""
 
     def __init__(self, shape: AudioVisualShape) -> None:
         super().__init__()

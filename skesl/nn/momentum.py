@@ -20,6 +20,7 @@ def follow(copy: nn.Module, network: nn.Module, momentum: float) -> None:
         momentum: share that stays, in [0, 1].
     """
     own, followed = list(copy.parameters()), [parameter.detach() for parameter in network.parameters()]
-    get_ema_multi_avg_fn(momentum)(own, followed, torch.zeros(()))  # type: ignore[arg-type]
+    average = get_ema_multi_avg_fn(momentum)  # type: ignore[no-untyped-call]
+    average(own, followed, torch.zeros(()))
     for buffer, given in zip(copy.buffers(), network.buffers(), strict=True):
         buffer.copy_(given)

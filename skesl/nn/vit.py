@@ -39,7 +39,7 @@ class FrameEncoder(nn.Module):
         self.temporal_positions = nn.Parameter(torch.zeros(1, n_frames, 1, width))
         self.stack = SelfAttentionStack(width, stack)
         for parameter in (self.cls, self.positions):
-            nn.init.trunc_normal_(parameter, std=0.02)
+            nn.init.normal_(parameter, std=0.02)
 
     def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return the states of CLS and of all patches, and which of them are real.
@@ -95,7 +95,7 @@ class SpectrogramEncoder(nn.Module):
         self.stack = SelfAttentionStack(width, stack)
         self.hidden = nn.Embedding(1, width) if hides_patches else None
         for parameter in (self.cls, self.positions):
-            nn.init.trunc_normal_(parameter, std=0.02)
+            nn.init.normal_(parameter, std=0.02)
 
     def forward(self, spectrogram: Tensor, mask: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the states of CLS and of all patches, and which of them are real.
@@ -115,7 +115,7 @@ class SpectrogramEncoder(nn.Module):
         if hidden is not None and self.hidden is not None:
             patches = torch.where(hidden[:, :, None], self.hidden.weight.to(patches.dtype), patches)
         n_wide = patches.shape[1] // self.n_high
-        of_patches = self.positions[:, 1:].unflatten(1, (self.n_high, self.n_wide))[:, :, :n_wide]
+        of_patches = self.positions[:, 1:].view(1, self.n_high, self.n_wide, -1)[:, :, :n_wide]
         tokens, is_real = _with_cls(
             self.cls + self.positions[:, :1], patches + of_patches.flatten(1, 2), self.real_patches(mask)
         )

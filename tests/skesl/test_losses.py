@@ -141,13 +141,14 @@ def test_without_drawing_the_most_similar_one_is_taken():
 
 
 def test_matching_is_the_cross_entropy_over_positives_and_negatives():
-    positive, negative = torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])
-
-    found = matching_loss(positive, negative)
-
+    logits = torch.tensor([[0.0, 2.0], [1.0, 0.0], [0.0, 3.0]])
     expected = [math.log1p(math.exp(-2)), math.log1p(math.exp(-1)), math.log1p(math.exp(3))]
+
+    found = matching_loss(logits, 1, torch.tensor([True, True, True]))
+    without = matching_loss(logits, 1, torch.tensor([True, False, False]))
+
     assert found.item() == pytest.approx(sum(expected) / 3, rel=1e-6)
-    assert matching_loss(positive, negative[:0]).item() == pytest.approx(expected[0], rel=1e-6)
+    assert without.item() == pytest.approx(expected[0], rel=1e-6)
 
 
 def test_distillation_mixes_labels_with_what_the_momentum_model_says():
