@@ -94,6 +94,9 @@ from .stages import (
     finetune as finetune,
     pretrain as pretrain,
 )
+from .task import (
+    Task as Task,
+)
 from .text import (
     TextEncoder as TextEncoder,
     load_text_encoder as load_text_encoder,

@@ -199,7 +199,7 @@ def test_runs_of_two_labels_are_refused(runs, tmp_path):
     data, seeds = runs
     other = shutil.copytree(seeds / "1", tmp_path / "other")
     settings = json.loads((other / "config.json").read_text())
-    settings["data"]["label"] = "arousal"
+    settings["data"]["task"]["labels"] = ["arousal"]
     (other / "config.json").write_text(json.dumps(settings))
 
     with pytest.raises(CheckpointError, match="expected runs of one label, got sentiment and arousal"):

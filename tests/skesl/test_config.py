@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
 from mmfeat import ConfigError, InputError
-from skesl import SELECTION_METRICS, TrainConfig, load_settings
-from skesl.metrics import sentiment_metrics
+from skesl import TrainConfig, load_settings
+from skesl.task import PROBLEMS, Task
+from skesl.task_measures import SELECTION_METRIC, choose_selection_metric, metrics_of
 
 
 def test_nothing_given_leaves_the_defaults():
@@ -28,7 +30,6 @@ def test_overrides_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
         ("train.learning_rate=-1e-4", "learning_rate must not be negative, got -0.0001"),
         ("train.patience=-1", "patience must not be negative, got -1"),
         ("train.max_text_tokens=2", r"max_text_tokens must be at least 3 \(two special tokens\), got 2"),
-        ("train.selection_metric=loss", "selection_metric: expected one of mae, corr, .*, got 'loss'"),
         ("train.precision=fp8", "precision: expected one of 'no', 'bf16', 'fp16', got 'fp8'"),
         ("train.n_epochs=many", "n_epochs: expected int, got 'many'"),
         ("trian.n_epochs=3", "unknown section 'trian'; known: train, method"),
@@ -55,5 +56,12 @@ def test_a_file_that_is_no_toml_or_not_there_is_refused(tmp_path):
         load_settings(file=tmp_path / "missing.toml")
 
 
-def test_every_selection_metric_is_one_that_is_computed():
-    assert set(SELECTION_METRICS) <= set(sentiment_metrics([-1.0, 1.0], [0.0, 1.0]))
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_every_problem_has_a_metric_that_chooses_and_refuses_an_unknown_one(problem):
+    task = Task.example(problem)
+    truth = np.array([[0.0], [1.0]]).repeat(len(task.labels), axis=1)
+
+    assert choose_selection_metric(task, truth, None) == SELECTION_METRIC[problem]
+    assert SELECTION_METRIC[problem] in metrics_of(task, truth, truth)
+    with pytest.raises(ConfigError, match="selection_metric: expected one of .*, got 'loss'"):
+        choose_selection_metric(task, truth, "loss")

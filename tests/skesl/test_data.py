@@ -111,7 +111,7 @@ def test_clips_carry_their_own_id_text_and_label_in_any_order(reader):
     for item in range(len(clips)):
         expected = forwards[clips[item].clip_id]
         assert clips[item].ids == expected.ids
-        assert clips[item].label == expected.label
+        assert clips[item].labels == expected.labels
         assert np.array_equal(clips[item].streams["audio"], expected.streams["audio"])
 
 
@@ -121,7 +121,7 @@ def test_fine_tuning_hides_nothing(reader):
     for index in range(N_CLIP):
         assert ENCODER.tokenizer.mask_token_id not in clips[index].ids
         assert clips[index].mask_position == 0
-        assert clips[index].label == reader.labels("sentiment").values[index]
+        assert clips[index].labels == (reader.labels("sentiment").values[index],)
 
 
 def test_pretraining_hides_the_sentiment_word_and_not_the_label(reader):
@@ -131,7 +131,7 @@ def test_pretraining_hides_the_sentiment_word_and_not_the_label(reader):
     for index in range(N_CLIP):
         word = reader.texts[index].split()[2].strip(",")
         assert clips[index].ids[clips[index].mask_position] == ENCODER.tokenizer.mask_token_id
-        assert clips[index].label == np.float32(targets[word])
+        assert clips[index].labels == (np.float32(targets[word]),)
 
 
 def random_words(reader, *, epoch, seed=0, indices=range(N_CLIP)):

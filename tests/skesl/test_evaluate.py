@@ -271,7 +271,7 @@ def test_a_control_of_few_recordings_is_neither_yes_nor_no():
 
 def test_runs_that_do_not_belong_together_are_refused(material, run, tmp_path):
     settings = json.loads((run / "config.json").read_text())
-    settings["data"]["label"] = "arousal"
+    settings["data"]["task"]["labels"] = ["arousal"]
     other = shutil.copytree(run, tmp_path / "other")
     (other / "config.json").write_text(json.dumps(settings))
 

@@ -18,7 +18,7 @@ from skesl.testing import write_tiny_text_encoder
 QUICK = TrainConfig(n_epochs=2, batch_size=8, learning_rate=1e-2, device="cpu")
 SMALL = {"n_layers": 1, "n_inner": 8, "n_head_hidden": 8}
 OF_TRAINING = {"training-loss", "training-error", "training-correlation", "training-accuracy"}
-OF_PREDICTIONS = {"prediction-label", "confusion-7", "confusion-2"}
+OF_PREDICTIONS = {"prediction-label-0", "confusion-7", "confusion-2"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "chrome-headless-shell")
 
 

@@ -289,7 +289,7 @@ def test_of_several_labels_one_has_to_be_chosen(encoder, tmp_path):
         finetune(data, tmp_path / "run", text_config(encoder, labels=("fear",)))
 
     finetune(data, tmp_path / "run", text_config(encoder, labels=("joy",)))
-    assert settings(tmp_path / "run")["data"]["label"] == "joy"
+    assert settings(tmp_path / "run")["data"]["task"]["labels"] == ["joy"]
 
 
 def test_the_chosen_scheme_says_who_is_trained_on_and_evaluated(encoder, tmp_path):
