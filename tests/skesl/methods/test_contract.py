@@ -10,13 +10,17 @@ from skesl.nn.pooling import masked_mean
 from skesl.testing import check_method, random_batch
 
 
-@pytest.mark.parametrize("name", method_names())
+# VAT's default is a model of 186 million parameters; test_vat.py holds it to the contract in a small shape.
+NAMES = [name for name in method_names() if name != "vat"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_registered_method_keeps_the_contract(name):
     check_method(find_method(name))
 
 
 @pytest.mark.parametrize(
-    ("name", "preset"), [(name, preset) for name in method_names() for preset in find_method(name).presets]
+    ("name", "preset"), [(name, preset) for name in NAMES for preset in find_method(name).presets]
 )
 def test_every_preset_keeps_the_contract(name, preset):
     check_method(find_method(name), find_preset(name, preset).config)
