@@ -52,6 +52,7 @@ _OF_VALIDATION = (
 )
 _OF_RUNNING = (
     click.option("--seeds", "n_seed", type=click.IntRange(min=1), default=None, help="Train for N seeds; a summary."),
+    click.option("--folds", default=None, metavar="NAME", help="Train on each split scheme NAME-0, NAME-1, …."),
     click.option(
         "--checkpoint-every",
         "interval",

@@ -41,6 +41,11 @@ from .experiment import (
     ExperimentConfig as ExperimentConfig,
     StageReport as StageReport,
 )
+from .folds import (
+    FoldsReport as FoldsReport,
+    predict_mean as predict_mean,
+    train_folds as train_folds,
+)
 from .inputs import (
     InputConfig as InputConfig,
 )
@@ -96,6 +101,9 @@ from .stages import (
 )
 from .task import (
     Task as Task,
+)
+from .submission import (
+    write_submission as write_submission,
 )
 from .text import (
     TextEncoder as TextEncoder,
