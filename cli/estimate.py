@@ -60,7 +60,9 @@ def presets(method: str, *, as_json: bool) -> None:
     help="bert-base, bert-large, minilm-l6, local folder or hub name; no weights are read.",
 )
 @click.option("--text-tokens", type=click.IntRange(min=3), default=39, show_default=True, help="Of one clip.")
-@click.option("--audio-frames", type=click.IntRange(min=1), default=None, help="Of one clip; default 400, or VAT's own.")
+@click.option(
+    "--audio-frames", type=click.IntRange(min=1), default=None, help="Of one clip; default 400, or VAT's own."
+)
 @click.option("--vision-frames", type=click.IntRange(min=1), default=None, help="Of one clip; default 55.")
 @labels_option
 @scheme_option

@@ -10,7 +10,9 @@ import click
 
 from .options import FILE, FOLDER
 
-method_option = click.option("--method", default="skesl", show_default=True, help="Method by name: skesl, text_only, vat.")
+method_option = click.option(
+    "--method", default="skesl", show_default=True, help="Method by name: skesl, text_only, vat."
+)
 preset_option = click.option("--preset", default=None, help="Settings by name; skesl presets lists them.")
 _SETTINGS = {
     "n_layers": click.option("--n-layers", type=int, default=None, help="method.n_layers"),

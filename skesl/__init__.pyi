@@ -99,11 +99,11 @@ from .stages import (
     finetune as finetune,
     pretrain as pretrain,
 )
-from .task import (
-    Task as Task,
-)
 from .submission import (
     write_submission as write_submission,
+)
+from .task import (
+    Task as Task,
 )
 from .text import (
     TextEncoder as TextEncoder,

@@ -52,9 +52,7 @@ def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vat")
     data = write_example_dataset(folder / "example.h5", n_clip=22, with_frames=True)  # 11 clips to train on
     options = RunOptions(log_steps=1, checkpoint_steps=2)
-    config = ExperimentConfig(
-        method="vat", preset="vat-tiny", train=TRAIN, method_settings=SETTINGS, options=options
-    )
+    config = ExperimentConfig(method="vat", preset="vat-tiny", train=TRAIN, method_settings=SETTINGS, options=options)
     after = dataclasses.replace(config, preset=None, method_settings={}, from_run=folder / "pretrain")
     trainings = [("pretrain", data, folder / "pretrain", config), ("finetune", data, folder / "run", after)]
     method = make_method(Vat, config=TINY)
@@ -69,9 +67,7 @@ def done(tmp_path_factory):
     context.set_forkserver_preload(["skesl.stages"])
     script = str(Path(__file__).with_name("vat_of_two.py"))
     names = {"port": port, "trainings": trainings, "given": folder / "given.pt", "out": folder / "found"}
-    processes = [
-        context.Process(target=runpy.run_path, args=(script, {"place": place, **names})) for place in range(2)
-    ]
+    processes = [context.Process(target=runpy.run_path, args=(script, {"place": place, **names})) for place in range(2)]
     for process in processes:
         process.start()
     for process in processes:

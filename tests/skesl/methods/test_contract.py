@@ -9,7 +9,6 @@ from skesl import Method, MethodError, find_method, find_preset, method_names
 from skesl.nn.pooling import masked_mean
 from skesl.testing import check_method, random_batch
 
-
 # VAT's default is a model of 186 million parameters; test_vat.py holds it to the contract in a small shape.
 NAMES = [name for name in method_names() if name != "vat"]
 
@@ -19,9 +18,7 @@ def test_every_registered_method_keeps_the_contract(name):
     check_method(find_method(name))
 
 
-@pytest.mark.parametrize(
-    ("name", "preset"), [(name, preset) for name in NAMES for preset in find_method(name).presets]
-)
+@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in NAMES for preset in find_method(name).presets])
 def test_every_preset_keeps_the_contract(name, preset):
     check_method(find_method(name), find_preset(name, preset).config)
 

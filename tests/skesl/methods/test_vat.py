@@ -299,7 +299,9 @@ def test_a_momentum_model_that_says_the_same_adds_no_distance_to_values():
     alone, distilled = (vat(task, stage="finetune", alpha=alpha).eval() for alpha in (0.0, 0.4))
 
     with torch.no_grad():
-        assert distilled(labelled, "finetune").item() == pytest.approx(0.6 * alone(labelled, "finetune").item(), rel=1e-4)
+        assert distilled(labelled, "finetune").item() == pytest.approx(
+            0.6 * alone(labelled, "finetune").item(), rel=1e-4
+        )
 
 
 def test_changes_are_what_a_clip_s_frames_do_not_have_in_common():
