@@ -39,7 +39,7 @@ def ensemble(
 
     \b
     Example:
-      skesl finetune mer23.h5 --run runs/mer23 --method vat --label emotion --label valence --folds fold
+      skesl finetune mer23.h5 --run runs/mer23 --method vat --label emotion,valence --folds fold
       skesl ensemble runs/mer23/fold-* mer23.h5 --split test --split-scheme mer-multi --out multi.csv --mer23
     """
     from mmfeat import OutputExistsError, Split

@@ -1,11 +1,11 @@
 """Settings of VAT and its presets.
 
-No code of VAT was ever released (dingchaoyue/Multimodal-Emotion-Recognition-Challenges has a README and one figure), and
+No code of VAT was ever released (dingchaoyue/Multimodal-Emotion-Recognition-Challenges has a README and a figure), and
 its two papers (ACM MM 2023, 10.1145/3581783.3612872; MRAC 2023, 10.1145/3607865.3613184) are known here by their
 abstracts. Certain: three encoders of 12, 6 and 6 layers; contrast before fusion, matching with hard negatives chosen by
 contrastive similarity, momentum distillation; fine-tuning on labels; a weighted blending of supervision; augmentation
-of images, waveforms and spectrograms. Inferred, from ALBEF (salesforce/ALBEF) and AcFormer (dingchaoyue/AcFormer), whose
-structure README and figure repeat: every number below.
+of images, waveforms and spectrograms. Inferred, from ALBEF (salesforce/ALBEF) and AcFormer (dingchaoyue/AcFormer), by
+whose structure README and figure go: every number below.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def test_parts_of_different_folds_are_not_averaged(material, trained):
     data, _ = material
     run, report = trained
 
-    with pytest.raises(InputError, match="its split scheme has other clips in this part than that of .*fold-0"):
+    with pytest.raises(InputError, match=r"its split scheme has other clips in this part than that of .*fold-0"):
         predict_mean([run / fold for fold in report.folds], data, part=Split.VALID, device="cpu")
 
 
@@ -128,11 +128,11 @@ def test_a_submission_of_something_else_is_refused(tmp_path):
 
 def test_runs_of_different_tasks_are_not_averaged(material, trained, tmp_path):
     data, _ = material
-    run, report = trained
+    run, _ = trained
     other = shutil.copytree(run / "fold-1", tmp_path / "other")
     settings = json.loads((other / "config.json").read_text())
     settings["data"]["task"]["labels"] = ["arousal"]
     (other / "config.json").write_text(json.dumps(settings))
 
-    with pytest.raises(InputError, match="expected predictions of valence, as .*fold-0 has, got arousal"):
+    with pytest.raises(InputError, match=r"expected predictions of valence, as .*fold-0 has, got arousal"):
         predict_mean([run / "fold-0", other], data, device="cpu")

@@ -1,4 +1,4 @@
-"""VAT from a dataset with frames and spectrograms to predictions, through the trainer and the command line's functions."""
+"""VAT from a dataset with frames and spectrograms to predictions."""
 
 import dataclasses
 
@@ -138,15 +138,15 @@ def test_a_killed_pretraining_goes_on_bit_for_bit(material, tmp_path):
     config = dataclasses.replace(CONFIG, options=RunOptions(log_steps=0, checkpoint_steps=1))
     pretrain(data, tmp_path / "whole", config)
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def track(items, _total, description):
         if " 2/2" in description:
-            raise Killed
+            raise KilledError
         return items
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         pretrain(data, tmp_path / "killed", config, track=track)
     pretrain(data, tmp_path / "killed", config)
 
