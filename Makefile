@@ -6,22 +6,24 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap format clean
+.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-gpu bench-bootstrap results format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
 	@echo "make test       lint, types and all tests"
 	@echo "make test-slow  tests that install, kill builds at fifty moments, and write a million clips"
 	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
-	@echo "make report-check  the page of skesl report, in a headless browser where one is installed"
+	@echo "make report-check  the pages of mmfeat report and skesl report, in a headless browser where one is installed"
 	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
 	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"
 	@echo "make bench-reading     speed of writing and reading dataset files, into README (about 3 minutes)"
 	@echo "make bench-archives    size and cost of compressed files, needs MMFEAT_REAL_DATA (about 3 minutes)"
 	@echo "make bench-loading     speed and equality of the batches for training (about 3 minutes)"
 	@echo "make bench-training    speed and error of training, into README (about 10 minutes; texts of MMFEAT_REAL_DATA)"
+	@echo "make bench-gpu         speed of training on a GPU and what bounds it (about 10 minutes; needs a CUDA device)"
 	@echo "make bench-bootstrap   speed of the intervals of skesl evaluate, printed"
-	@echo "make bench      all benchmarks"
+	@echo "make bench      all benchmarks but the one on a GPU"
+	@echo "make results    every method on real data over 5 seeds, into benchmarks/RESULTS.md; needs MMFEAT_REAL_DATA (hours)"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
 
@@ -60,7 +62,7 @@ real: install
 	$(BIN)/python -m pytest -m "real and not slow" -s
 
 report-check: install
-	$(BIN)/python -m pytest tests/skesl/test_report.py -rs
+	$(BIN)/python -m pytest tests/mmfeat/data_report/test_data_report.py tests/skesl/test_report.py -rs
 
 bench-extraction: install
 	$(BIN)/python benchmarks/extraction.py --write
@@ -80,10 +82,16 @@ bench-loading: install
 bench-training: install
 	$(BIN)/python benchmarks/training.py --write
 
+bench-gpu: install
+	$(BIN)/python benchmarks/gpu_training.py --write
+
 bench-bootstrap: install
 	$(BIN)/python benchmarks/bootstrap.py
 
 bench: bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap
+
+results: install
+	$(BIN)/python benchmarks/results.py --write
 
 format: install
 	$(BIN)/ruff check --fix .

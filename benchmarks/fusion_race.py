@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 from plain_fusion import plain_fusion
-from report import cpu_time_s
+from report import raced, ratio
 from torch import Tensor
 
 from skesl.nn.fusion import CrossmodalEncoder, FusionConfig
@@ -55,13 +55,11 @@ def fusion_rows(n_clip: int, n_round: int) -> Iterator[str]:
 def race(name: str, released: Callable[[], Answer], ours: Callable[[], Answer], n_round: int) -> str:
     """Return one row of a table: both in turn, the median of each, and how far they lie apart."""
     expected, found = released(), ours()
-    times_s = np.array([[cpu_time_s(way, n_repeat=1)[0] for way in (released, ours)] for _ in range(n_round)])
-    released_ms, ours_ms = 1e3 * np.median(times_s, axis=0)
-    low, ratio, high = np.quantile(times_s[:, 0] / times_s[:, 1], [0.25, 0.5, 0.75])
+    times_s = raced([(released, ours)], n_round)
+    released_ms, ours_ms = 1e3 * np.median(times_s[..., 0], axis=0)
     errors = f"outputs {_error(expected.states, found.states):.0e}, gradients {_worst(expected, found):.0e}"
-    return (
-        f"| {name} | {released_ms:.0f} ms | {ours_ms:.1f} ms | **{ratio:.1f}x** ({low:.1f} to {high:.1f}) | {errors} |"
-    )
+    ratios = " | ".join(map(ratio, (times_s[:, 0] / times_s[:, 1]).T))
+    return f"| {name} | {released_ms:.0f} ms | {ours_ms:.1f} ms | {ratios} | {errors} |"
 
 
 def _backward(encoder: CrossmodalEncoder, states: Tensor) -> Answer:

@@ -1,8 +1,8 @@
 """Batches for training: skesl's reading of whole batches against the released loader, speed and equality in one row.
 
-    python benchmarks/loading.py [--write] [--clips N]
+    python benchmarks/loading.py [--write] [--clips N] [--rounds N]
 
-Both run in this process, in turn, on one thread for the time of the processor; skesl runs again with its reading
+All ways run in this process, in turn: on one thread for the time of the processor, skesl again with its reading
 threads for the time on the clock. The clips have the released shapes: 39 tokens, 400 x 33 of sound, 55 x 709 of
 faces. The texts are MOSI's where ``MMFEAT_REAL_DATA`` names them, else random words of as many letters and words.
 ``--write`` puts the table into RESULTS.md.
@@ -17,98 +17,41 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import argparse  # noqa: E402
-import csv  # noqa: E402
 import resource  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
-import time  # noqa: E402
 from collections.abc import Callable, Iterable, Iterator  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
+import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from made_clips import STREAMS, write_clips  # noqa: E402
 from released_loader import N_AUDIO_FRAME, N_TOKEN, N_VISION_FRAME, ReleasedDataset, padded, released_loader  # noqa: E402
-from report import conditions, publish  # noqa: E402
+from report import conditions, publish, ratio, seconds  # noqa: E402
 
-from mmfeat import (  # noqa: E402
-    AudioFeatureConfig,
-    ClipEntry,
-    ClipFeatures,
-    DatasetInfo,
-    DatasetReader,
-    DatasetWriter,
-    FrameFeatures,
-    LabelInfo,
-    OpenFaceConfig,
-    StreamInfo,
-)
-from mmfeat.audio import audio_stream_info  # noqa: E402
-from mmfeat.vision import openface_stream_info  # noqa: E402
+from mmfeat import DatasetReader  # noqa: E402
 from skesl import ClipSet, TextEncoder, load_lexicon, load_text_encoder  # noqa: E402
 from skesl.batches import epoch_batches  # noqa: E402
 from skesl.config import Stage  # noqa: E402
 from skesl.loading import read_ahead  # noqa: E402
 
 BATCH_SIZE = 32
-N_ROUND = 7
-STREAMS = ("audio", "vision")
+_MOST_BYTES = N_VISION_FRAME * 709 * 4  # of one stream in a clip
 ABOUT = (
-    "Clips per second of one epoch in shuffled batches of 32. Released: the way of SKESL's released code, everything "
-    "padded in memory, every clip tokenised when it is asked for, stacked by torch's loader. skesl: `ClipSet` and "
-    "`read_ahead` from a dataset file in the page cache. The difference is the largest one between the tokens, frames "
-    "and labels of the two, over all clips."
+    "One epoch in shuffled batches of 32. Released: the way of SKESL's released code, everything padded in memory as "
+    "float64, every clip tokenised when it is asked for and turned into float32 tensors, stacked by torch's loader in "
+    "the process that trains. skesl: `ClipSet` and `read_ahead` from a dataset file in the page cache. Copy alone: the "
+    "system's `preadv` of the same frames into memory of one batch, clip by clip, which no loader that reads this file "
+    "can beat. The difference is the largest one between the tokens, frames and labels of the two, over all clips."
 )
 HEADER = [
-    "| stage | released | skesl | ratio, time of the processor (quartiles) | skesl on the clock, 2 reading threads "
-    "| ratio on the clock | max abs difference |",
-    "|---|---|---|---|---|---|---|",
+    "| stage | released | skesl | copy alone | ratio, time of the processor (quartiles) | skesl on the clock, 1 and 2 "
+    "reading threads | ratio on the clock, 2 threads (quartiles) | max abs difference |",
+    "|---|---|---|---|---|---|---|---|",
 ]
-
-
-def sentences(n_clip: int) -> list[str]:
-    """Return what is said in the clips."""
-    table = Path(os.environ.get("MMFEAT_REAL_DATA", "/nowhere"), "mosi", "MOSI-label.csv")
-    if table.exists():
-        with table.open(encoding="utf-8", newline="") as handle:
-            texts = [row["text"].lower() for row in csv.DictReader(handle)]
-        return [texts[index % len(texts)] for index in range(n_clip)]
-    rng = np.random.default_rng(0)
-    letters = np.array(list("abcdefghijklmnoprstuvwy"))
-    words = ["".join(rng.choice(letters, rng.integers(2, 7))) for _ in range(2_000)] + list(load_lexicon())[1000:1500]
-    return [" ".join(rng.choice(words, max(1, round(rng.lognormal(2.2, 0.6))))) for _ in range(n_clip)]
-
-
-def write_clips(path: Path, n_clip: int) -> Path:
-    """Write clips of the released lengths: sound of 1 to 9.3 s, 55 frames of faces."""
-    infos = [audio_stream_info(AudioFeatureConfig()), openface_stream_info(OpenFaceConfig())]
-    rng = np.random.default_rng(1)
-    noise = {info.name: rng.normal(size=(600, len(info.feature_names))).astype(np.float32) for info in infos}
-    labels = [LabelInfo(name="sentiment", value_range=(-3.0, 3.0))]
-    with DatasetWriter(
-        path, info=DatasetInfo(name="loading", language="en"), streams=infos, labels=labels, schemes=["default"]
-    ) as writer:
-        for index, text in enumerate(sentences(n_clip)):
-            n_frame = {"audio": min(N_AUDIO_FRAME, 40 + int(rng.lognormal(4.9, 0.6))), "vision": N_VISION_FRAME}
-            streams = {info.name: _frames(info, noise[info.name], index, n_frame[info.name]) for info in infos}
-            label = float(rng.uniform(-3, 3))
-            entry = ClipEntry(clip_id=f"{index}", recording_id=f"{index}", text=text, labels={"sentiment": label})
-            writer.write(ClipFeatures(entry=entry, streams=streams, duration_s=n_frame["audio"] * 0.032))
-    return path
-
-
-def _frames(info: StreamInfo, noise: Any, index: int, n_frame: int) -> FrameFeatures:
-    start = index % (len(noise) - n_frame)
-    return FrameFeatures(
-        values=noise[start : start + n_frame],
-        times_s=np.arange(n_frame, dtype=np.float64) * (info.hop_s or 0.033),
-        names=info.feature_names,
-        units=info.feature_units,
-        valid=np.ones(n_frame, dtype=np.bool_),
-        voiced=np.ones(n_frame, dtype=np.bool_) if info.has_voiced else None,
-        confidence=np.ones(n_frame, dtype=np.float32) if info.has_confidence else None,
-        hop_s=info.hop_s,
-    )
 
 
 class Question:
@@ -125,10 +68,13 @@ class Question:
             encoder,
             stage=stage,
             streams=STREAMS,
-            labels=labels,
+            labels=labels[:, None],
             lexicon=lexicon,
             max_text_tokens=N_TOKEN,
         )
+        self._descriptor = os.open(reader.path, os.O_RDONLY)
+        self._buffer = memoryview(bytearray(BATCH_SIZE * _MOST_BYTES))
+        self._places = [_places(reader, name) for name in STREAMS]
         limits = dict(zip(STREAMS, (N_AUDIO_FRAME, N_VISION_FRAME), strict=True))
         audio, vision = (
             padded([reader.read(name, index).values for index in range(self.n_clip)], n) for name, n in limits.items()
@@ -142,6 +88,14 @@ class Question:
         batches = epoch_batches(self.n_clip, BATCH_SIZE, seed=0, epoch=epoch)
         _consume(read_ahead(self.clips, batches, n_thread=n_thread))
 
+    def copy_alone(self, epoch: int) -> None:
+        """Let the system copy the frames of one epoch, and do nothing else."""
+        order = np.concatenate(epoch_batches(self.n_clip, BATCH_SIZE, seed=0, epoch=epoch)).tolist()
+        for places in self._places:
+            for row, (begin, size) in enumerate(map(places.__getitem__, order)):
+                place = row % BATCH_SIZE * _MOST_BYTES
+                os.preadv(self._descriptor, [self._buffer[place : place + size]], begin)
+
     def difference(self) -> float:
         """Return the largest difference between the two, in what both define alike."""
         batches = [
@@ -151,11 +105,19 @@ class Question:
         return max(self._difference(own, other) for own, other in pairs)
 
     def _difference(self, own: Any, other: Any) -> float:
-        ids, _, attended, audio, vision, label, _ = other
+        ids, _, attended, audio, vision, label, *_ = other
         found = [_largest(own.streams["audio"], audio), _largest(own.streams["vision"], vision)]
         if self.stage == "finetune":  # in pretraining the two hide other words
-            found += [_largest(own.labels[:, None], label), _largest(own.input_ids, (ids * attended).squeeze(1))]
+            found += [_largest(own.labels, label), _largest(own.input_ids, (ids * attended).squeeze(1))]
         return max(found)
+
+
+def _places(reader: DatasetReader, stream: str) -> list[tuple[int, int]]:
+    """Return the byte of the file at which the frames of each clip begin, and their bytes."""
+    with h5py.File(reader.path) as file:
+        values = file[f"streams/{stream}/values"]
+        offsets = values.id.get_offset() + reader.offsets(stream) * values.dtype.itemsize * values.shape[1]
+    return list(zip(offsets[:-1].tolist(), np.diff(offsets).tolist(), strict=True))
 
 
 def _largest(own: torch.Tensor, other: torch.Tensor) -> float:
@@ -169,27 +131,20 @@ def _consume(batches: Iterable[Any]) -> None:
         pass
 
 
-def _seconds(work: Callable[[], None]) -> tuple[float, float]:
-    """Return the time of the processor and the time on the clock."""
-    cpu_s, wall_s = time.process_time(), time.perf_counter()
-    work()
-    return time.process_time() - cpu_s, time.perf_counter() - wall_s
-
-
-def ask(question: Question) -> str:
-    """Return one row of the table."""
-    question.by_skesl(0, n_thread=0)
-    own, threaded, released = [], [], []
-    for epoch in range(1, N_ROUND + 1):
-        released.append(_seconds(lambda: _consume(question.released)))
-        own.append(_seconds(lambda epoch=epoch: question.by_skesl(epoch, n_thread=0)))  # type: ignore[misc]
-        threaded.append(_seconds(lambda epoch=epoch: question.by_skesl(epoch, n_thread=2)))  # type: ignore[misc]
-    (own_s, _), (_, ahead_s), (released_s, clock_s) = (np.median(times, axis=0) for times in (own, threaded, released))
-    low, middle, high = np.quantile([r[0] / o[0] for r, o in zip(released, own, strict=True)], [0.25, 0.5, 0.75])
-    n = question.n_clip
+def ask(question: Question, n_round: int) -> str:
+    """Return one row of the table: all ways in turn, a ratio from each round."""
+    ways: list[Callable[[int], None]] = [lambda _: _consume(question.released), question.copy_alone]
+    ways += [partial(question.by_skesl, n_thread=n_thread) for n_thread in (0, 1, 2)]
+    for way in ways[1:]:
+        way(0)
+    times = np.array([[seconds(partial(way, epoch)) for way in ways] for epoch in range(1, n_round + 1)])
+    cpu_s, clock_s = times[..., 0], times[..., 1]
+    released, copied, own, *_ = 1e6 * np.median(cpu_s, axis=0) / question.n_clip
+    one, two = question.n_clip / np.median(clock_s[:, 3:], axis=0)
     return (
-        f"| {question.stage} | {n / released_s:,.0f} clips/s | {n / own_s:,.0f} clips/s | **{middle:.1f}x** ({low:.1f} "
-        f"to {high:.1f}) | {n / ahead_s:,.0f} clips/s | **{clock_s / ahead_s:.1f}x** | {question.difference():g} |"
+        f"| {question.stage} | {released:.0f} µs a clip | {own:.1f} µs | {copied:.1f} µs "
+        f"| {ratio(cpu_s[:, 0] / cpu_s[:, 2])} | {one:,.0f} and {two:,.0f} clips/s "
+        f"| {ratio(clock_s[:, 0] / clock_s[:, 4])} | {question.difference():g} |"
     )
 
 
@@ -202,7 +157,7 @@ def memory(path: Path, encoder: TextEncoder) -> str:
             encoder,
             stage="pretrain",
             streams=STREAMS,
-            labels=np.zeros(reader.n_clip, dtype=np.float32),
+            labels=np.zeros((reader.n_clip, 1), dtype=np.float32),
             lexicon=load_lexicon(),
             max_text_tokens=N_TOKEN,
         )
@@ -218,19 +173,20 @@ def memory(path: Path, encoder: TextEncoder) -> str:
         )
 
 
-def table(path: Path, encoder: TextEncoder) -> Iterator[str]:
+def table(path: Path, encoder: TextEncoder, n_round: int) -> Iterator[str]:
     """Yield the lines of the table as they are known."""
     yield from HEADER
     with DatasetReader(path) as reader:
         stages: tuple[Stage, ...] = ("finetune", "pretrain")
         for stage in stages:
-            yield ask(Question(reader, encoder, stage))
+            yield ask(Question(reader, encoder, stage), n_round)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=1_284, help="clips of the table; MOSI's train part by default")
+    parser.add_argument("--rounds", type=int, default=11, help="of which medians and quartiles are taken")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -239,14 +195,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         used = memory(write_clips(Path(name, "many.h5"), 8 * arguments.clips), encoder)
         lines = []
-        for line in table(write_clips(Path(name, "clips.h5"), arguments.clips), encoder):
+        for line in table(write_clips(Path(name, "clips.h5"), arguments.clips), encoder, arguments.rounds):
             print(line, flush=True)
             lines.append(line)
     print(f"\n{used}\n{measured}", file=sys.stderr)
     if arguments.write:
-        made_by = (
-            f"{used} {N_ROUND} rounds in turn, {arguments.clips:,} clips. Made by `make bench-loading`: {measured}"
-        )
+        rounds = f"{arguments.rounds} rounds in turn, {arguments.clips:,} clips"
+        made_by = f"{used} {rounds}. Made by `make bench-loading`: {measured}"
         publish("## Batches for training", "bench-loading", ABOUT, lines, made_by)
 
 

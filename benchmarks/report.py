@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 Result = TypeVar("Result")
 
@@ -30,6 +31,29 @@ def cpu_time_s(function: Callable[[], Result], *, n_repeat: int) -> tuple[float,
         answer = function()
         times_s.append(time.process_time() - start_s)
     return float(np.median(times_s)), answer
+
+
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the CPU time of a call, and its time on the clock."""
+    cpu_s, clock_s = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu_s, time.perf_counter() - clock_s
+
+
+def raced(pairs: Sequence[tuple[Callable[[], object], Callable[[], object]]], n_round: int) -> npt.NDArray[np.float64]:
+    """Return what each of two ways takes for a list of tasks, shape (round, way, 2): CPU time, and on the clock.
+
+    The two do each task in turn, so that what else the machine does falls upon both.
+    """
+    rounds = [[[seconds(way) for way in pair] for pair in pairs] for _ in range(n_round)]
+    times_s: npt.NDArray[np.float64] = np.array(rounds).sum(axis=1)
+    return times_s
+
+
+def ratio(ratios: npt.NDArray[np.float64]) -> str:
+    """Return the median of some ratios, and their quartiles."""
+    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    return f"**{middle:.1f}x** ({low:.1f} to {high:.1f})"
 
 
 def conditions(packages: Sequence[str]) -> str:

@@ -11,12 +11,13 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from plain_fusion import plain_fusion
-from report import cpu_time_s
+from report import raced, ratio
 from torch import Tensor
 from transformers import AutoModel
 
@@ -77,36 +78,34 @@ def _race(name: str, stage: Stage, released: Skesl, ours: Skesl, clips: Clips, n
     expected = _by_clip(padded, lambda batch: _released_prediction(released.eval(), batch, stage))
     found = _by_clip(bucketed, lambda batch: _our_prediction(ours.eval(), batch, stage))
     error = max(abs(expected[clip] - found[clip]) for clip in expected) / max(map(abs, expected.values()))
-    ways = [
-        _steps(released, padded, stage, lambda method, batch: _released_loss(method, batch, stage), fused=False),
-        _steps(ours, bucketed, stage, lambda method, batch: method(batch, stage), fused=True),
-    ]
-    times_s = np.array([[cpu_time_s(way, n_repeat=1)[0] for way in ways] for _ in range(n_round)]) / len(padded)
-    released_ms, ours_ms = 1e3 * np.median(times_s, axis=0)
-    low, ratio, high = np.quantile(times_s[:, 0] / times_s[:, 1], [0.25, 0.5, 0.75])
-    return (
-        f"| {name} | {released_ms:,.0f} ms | {ours_ms:,.0f} ms | **{ratio:.1f}x** ({low:.1f} to {high:.1f}) "
-        f"| predictions {error:.0e} |"
+    released_steps = _steps(
+        released, padded, stage, lambda method, batch: _released_loss(method, batch, stage), fused=False
     )
+    our_steps = _steps(ours, bucketed, stage, lambda method, batch: method(batch, stage), fused=True)
+    pairs = list(zip(released_steps, our_steps, strict=True))
+    raced(pairs[:1], 1)  # the optimisers make their state
+    times_s = raced(pairs, n_round) / len(pairs)
+    released_ms, ours_ms = 1e3 * np.median(times_s[..., 0], axis=0)
+    ratios = " | ".join(map(ratio, (times_s[:, 0] / times_s[:, 1]).T))
+    return f"| {name} | {released_ms:,.0f} ms | {ours_ms:,.0f} ms | {ratios} | predictions {error:.0e} |"
 
 
 def _steps(
     method: Skesl, batches: Sequence[Batch], stage: Stage, loss: Callable[[Skesl, Batch], Tensor], *, fused: bool
-) -> Callable[[], None]:
-    """Return what takes one step on each batch, with weights of its own."""
+) -> list[Callable[[], None]]:
+    """Return, for each batch, what takes one step on it; with weights of its own."""
     method = copy.deepcopy(method)
     method.start_stage(stage)
     method.train()
     groups = method.parameter_groups(TrainConfig())
     optimiser = torch.optim.AdamW(groups, weight_decay=0.0, fused=True) if fused else torch.optim.Adam(groups)
 
-    def run() -> None:
-        for batch in batches:
-            optimiser.zero_grad()
-            loss(method, batch).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+    def step(batch: Batch) -> None:
+        optimiser.zero_grad()
+        loss(method, batch).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
 
-    return run
+    return [partial(step, batch) for batch in batches]
 
 
 def _released_prediction(method: Skesl, batch: Batch, stage: Stage) -> Tensor:

@@ -2,9 +2,10 @@
 
     MMFEAT_REAL_DATA=FOLDER python benchmarks/training.py [--table fusion] [--clips N] [--rounds N] [--write]
 
-Both have the same weights and the shape of bert-base; one thread, CPU time, in turn. The released way pads every clip
-to 39 tokens, 400 and 55 frames and applies every map to every row. The texts are those of MOSI with
-``MMFEAT_REAL_DATA``, else made with lengths like theirs. ``--write`` puts the tables into RESULTS.md and README.md.
+Both have the same weights and the shape of bert-base; one thread, batch by batch in turn, CPU time and time on the
+clock. The released way pads every clip to 39 tokens, 400 and 55 frames and applies every map to every row. The texts
+are those of MOSI with ``MMFEAT_REAL_DATA``, else made with lengths like theirs. ``--write`` puts the tables into
+RESULTS.md and README.md.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from fusion_race import fusion_rows  # noqa: E402
 from report import README, RESULTS, conditions, put  # noqa: E402
 from step_race import step_rows  # noqa: E402
 
-HEADER = ["| what | released way | ours | ratio (quartiles) | largest error |", "|---|---|---|---|---|"]
+HEADER = [
+    "| what | released way | ours | ratio, time of the processor (quartiles) | ratio on the clock | largest error |",
+    "|---|---|---|---|---|---|",
+]
 ABOUT = {
     "fusion": (
         "SKESL's fusion alone, forward and backward, on the same weights (`benchmarks/plain_fusion.py` against "
@@ -44,7 +48,10 @@ TABLES: dict[str, Table] = {"fusion": fusion_rows, "step": step_rows}
 
 def write(name: str, lines: Sequence[str], measured: str) -> None:
     """Put one table into the two documents."""
-    made = f"CPU time of one thread, released way and ours in turn. Made by `make bench-training`: {measured}"
+    made = (
+        "CPU time of one thread, median; released way and ours in turn, batch by batch, and a ratio from each round. "
+        f"Made by `make bench-training`: {measured}"
+    )
     paragraphs = [textwrap.fill(ABOUT[name], 120), "\n".join(lines), textwrap.fill(made, 120)]
     for path, title in ((RESULTS, f"## Training: {name}"), (README, "## How fast, how equal")):
         put(path, title, f"bench-training-{name}", "\n\n".join(paragraphs))
@@ -59,7 +66,10 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md and README.md")
     arguments = parser.parse_args()
     for name in arguments.table or TABLES:
-        measured = f"{conditions(('mmfeat', 'torch', 'transformers'))}; {arguments.clips} clips a batch."
+        measured = (
+            f"{conditions(('mmfeat', 'torch', 'transformers'))}; {arguments.clips} clips a batch, "
+            f"{arguments.rounds} rounds."
+        )
         lines = list(HEADER)
         print("\n".join(lines), flush=True)
         for row in TABLES[name](arguments.clips, arguments.rounds):

@@ -57,7 +57,7 @@ def presets(method: str, *, as_json: bool) -> None:
     "--text-encoder",
     default="bert-base",
     show_default=True,
-    help="bert-base, bert-large, minilm-l6, local folder or hub name; no weights are read.",
+    help="bert-base, bert-large, bert-base-chinese, minilm-l6, local folder or hub name; no weights are read.",
 )
 @click.option("--text-tokens", type=click.IntRange(min=3), default=39, show_default=True, help="Of one clip.")
 @click.option(
@@ -92,7 +92,7 @@ def estimate(
     Example:
       skesl estimate mosi.h5 --preset released --text-encoder bert-large --set train.batch_size=64
     """
-    from skesl import InputShape, estimate as estimate_costs, load_settings, method_config
+    from skesl import InputShape, estimate as estimate_costs, find_preset, load_settings, method_config
 
     train, settings = load_settings(file=config_file, overrides=overrides)
     found = estimate_costs(
@@ -111,5 +111,6 @@ def estimate(
         ),
         labels=listed(labels),
         scheme=scheme,
+        n_features=find_preset(method, preset).n_features if preset else None,
     )
     click.echo(found.to_json() if as_json else found.summary())

@@ -20,6 +20,7 @@ from .options import (
     listed,
     overwrite_option,
 )
+from .train_options import is_first_process
 
 PARTS = click.Choice(["train", "valid", "test"])
 own_scheme_option = click.option("--split-scheme", "scheme", default=None, help="Split scheme; default the run's own.")
@@ -45,7 +46,10 @@ seed_option = click.option(
 @click.argument("runs", nargs=-1, type=FOLDER)
 @click.argument("data", type=FILE)
 @click.option(
-    "--predictions", multiple=True, type=FILE, help="CSV file of any program in place of RUNS; may be repeated."
+    "--predictions",
+    multiple=True,
+    type=FILE,
+    help="csv or Parquet file of any program in place of RUNS; may be repeated.",
 )
 @labels_option
 @click.option("--split", "part", type=PARTS, default="test", show_default=True, help="Part to evaluate.")
@@ -97,6 +101,8 @@ def evaluate(
         report = evaluate_runs(runs, data, config)
     else:
         report = evaluate_predictions(predictions, data, listed(labels), config)
+    if not is_first_process():
+        return
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     if as_json:
@@ -122,7 +128,7 @@ def compare(
 ) -> None:
     """Say whether A and B differ on DATA by more than the noise.
 
-    A and B are runs, folders of runs that differ by their seed, or csv files of predictions. Both are held against
+    A and B are runs, folders of runs that differ by their seed, or files of predictions. Both are held against
     the same clips: paired bootstrap and permutation test over recordings, McNemar's exact test for accuracies.
 
     \b
@@ -144,7 +150,9 @@ def compare(
 @click.argument("data", type=FILE, required=False)
 @click.option("--split", "part", type=PARTS, default=None, help="Part to predict; default all clips.")
 @own_scheme_option
-@click.option("--out", "output", type=FILE, default=None, help="CSV file to make; default RUN/predictions.csv.")
+@click.option(
+    "--out", "output", type=FILE, default=None, help="csv or Parquet file to make; default RUN/predictions.csv."
+)
 @click.option("--text", default=None, help="Of one clip: what is said.")
 @click.option("--video", type=FILE, default=None, help="Of one clip: a video, for its sound.")
 @click.option("--wav", type=FILE, default=None, help="Of one clip: a sound file; it goes before the video's sound.")
@@ -168,8 +176,9 @@ def predict(
 ) -> None:
     """Write what RUN predicts for the clips of DATA: clip_id, prediction, label. Or predict one clip without DATA.
 
-    Without --out the run's own predictions.csv, which holds its last predictions, is replaced. One clip goes through
-    the whole line with the settings by which the run's own data were made; what it lacks is said on stderr.
+    Without --out the run's own predictions.csv, which holds its last predictions, is replaced. A file that ends in
+    .parquet needs the extra "parquet": pip install 'mmfeat[parquet]'. One clip goes through the whole line with the
+    settings by which the run's own data were made; what it lacks is said on stderr.
 
     \b
     Example:
@@ -199,11 +208,15 @@ def _predict_data(
 ) -> None:
     """Write the predictions of a dataset."""
     from mmfeat import OutputExistsError, Split
-    from skesl import RunFolder, predict_run
+    from skesl import RunFolder, check_format, predict_run
 
-    if output is not None and output.exists() and not overwrite:
-        raise OutputExistsError(output)
+    if output is not None:
+        check_format(output)
+        if output.exists() and not overwrite:
+            raise OutputExistsError(output)
     predictions = predict_run(run, data, part=Split[part.upper()] if part else None, scheme=scheme, device=device)
+    if not is_first_process():
+        return
     target = output or RunFolder(path=run).predictions
     predictions.save(target)
     n_clip = len(predictions.clip_ids)

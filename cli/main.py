@@ -17,6 +17,7 @@ from .corpora import CORPUS_COMMANDS
 from .export import export_csd, export_mmsa, export_npz
 from .frames import extract_frames
 from .inspect import describe, doctor, presets, validate
+from .look import data_report, plot
 from .merge import join, merge
 from .openface import parse_openface
 from .run import extract_wav, run_openface
@@ -26,6 +27,7 @@ from .transcribe import align, transcribe
 BUILT_IN = (
     align,
     build,
+    data_report,
     *CORPUS_COMMANDS,
     describe,
     doctor,
@@ -43,6 +45,7 @@ BUILT_IN = (
     join,
     merge,
     parse_openface,
+    plot,
     presets,
     run_openface,
     split,

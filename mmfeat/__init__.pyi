@@ -74,6 +74,11 @@ from .corpus_build import (
 from .csv_table import (
     open_csv as open_csv,
 )
+from .data_report import (
+    DatasetSurvey as DatasetSurvey,
+    survey_dataset as survey_dataset,
+    write_data_report as write_data_report,
+)
 from .dataset import (
     AlignedBatch as AlignedBatch,
     Compression as Compression,
@@ -82,6 +87,7 @@ from .dataset import (
     DatasetReader as DatasetReader,
     DatasetWriter as DatasetWriter,
     FrameBatch as FrameBatch,
+    FrameBlock as FrameBlock,
     LabelInfo as LabelInfo,
     LabelTable as LabelTable,
     PaddedBatch as PaddedBatch,
@@ -95,6 +101,21 @@ from .dataset import (
     split_dataset as split_dataset,
     subset_dataset as subset_dataset,
     validate as validate,
+)
+from .display import (
+    COLOURS as COLOURS,
+    Cell as Cell,
+    Colour as Colour,
+    PageSection as PageSection,
+    Table as Table,
+    check_page_path as check_page_path,
+    defined as defined,
+    drawn_svg as drawn_svg,
+    html_figure as html_figure,
+    html_page as html_page,
+    html_paragraph as html_paragraph,
+    html_table as html_table,
+    write_page as write_page,
 )
 from .errors import (
     ClipError as ClipError,
@@ -122,6 +143,12 @@ from .journal import (
 )
 from .manifest import (
     read_manifest as read_manifest,
+)
+from .plot import (
+    ClipView as ClipView,
+    clip_svg as clip_svg,
+    view_clip as view_clip,
+    write_clip_plot as write_clip_plot,
 )
 from .preview import (
     check_preview_path as check_preview_path,

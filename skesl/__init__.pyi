@@ -82,6 +82,9 @@ from .one_clip import (
 from .predict import (
     predict_run as predict_run,
 )
+from .prediction_files import (
+    check_format as check_format,
+)
 from .predictions import (
     Predictions as Predictions,
 )

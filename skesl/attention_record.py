@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from mmfeat import FrameFeatures
 from skesl.data import Batch
+from skesl.inputs import InputConfig
 from skesl.measures import Values
 from skesl.methods import Method
 
@@ -78,3 +80,20 @@ def _with_own_lengths(batch: Batch) -> tuple[Batch, dict[str, int]]:
         lengths[name] = length
         taken.add(length)
     return replace(batch, streams=streams, stream_masks=masks), lengths
+
+
+def attention_over_time(
+    streams: Mapping[str, FrameFeatures], inputs: InputConfig, weights: Mapping[str, Values]
+) -> dict[str, tuple[Values, Values]]:
+    """Return the times of the frames that a method reads, and their weights, for each stream.
+
+    Args:
+        streams: the frames of one clip; streams that are not here are left out.
+        inputs: which frames of a clip the method reads.
+        weights: weight of each of these frames, for each stream.
+    """
+    return {
+        name: (streams[name].times_s[inputs.kept(name, streams[name])], values)
+        for name, values in weights.items()
+        if name in streams
+    }

@@ -19,8 +19,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from mmfeat import OutputExistsError, config_from_mapping, lock_folder
-from skesl.defined import defined
+from mmfeat import OutputExistsError, config_from_mapping, defined, lock_folder
 from skesl.errors import CheckpointError
 from skesl.methods import Method, find_method
 from skesl.normalise import normaliser_of

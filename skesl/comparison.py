@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmfeat import ConfigError, InputError, Split
-from skesl.defined import defined
+from mmfeat import ConfigError, InputError, Split, Table, defined
 from skesl.errors import CheckpointError, check_train_extra
 from skesl.external import read_predictions
 from skesl.measures import Mean, Values
@@ -27,7 +26,6 @@ from skesl.statistics import (
     mcnemar,
     smallest_p,
 )
-from skesl.tables import Table
 from skesl.target import Target, open_target
 
 _SHARES = ("acc", "f1", "sims_acc", "sims_f1", "ml_acc", "micro_f1", "macro_f1", "class_", "mer23_f1", "hamming")

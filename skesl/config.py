@@ -27,6 +27,7 @@ class TrainConfig:
     schedule: Schedule = "constant"  # of the learning rates, see skesl.schedules
     warmup_fraction: float = 0.0  # of all steps, with the schedules "linear" and "cosine"
     final_rate_fraction: float = 0.0  # of the learning rates, at the end of the schedule "cosine"
+    optimiser: Literal["adamw", "adam"] = "adamw"  # adam: the weight decay is added to the gradients
     weight_decay: float = 0.0
     max_gradient_norm: float = 1.0  # 0 switches clipping off
     patience: int = 8  # epochs without a better validation value before training ends; 0 never ends early

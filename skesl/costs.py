@@ -24,6 +24,7 @@ from skesl.config import Stage, TrainConfig
 from skesl.data import Batch
 from skesl.methods import Method, find_method
 from skesl.normalise import normaliser_of
+from skesl.parts import parameters_by_part
 from skesl.selection import choose_labels, labelled_clips, pretraining_clips, task_of
 from skesl.task import Task
 from skesl.text import text_encoder_config
@@ -70,6 +71,7 @@ class Estimate:
         method: its name.
         text_encoder: its text encoder's name.
         parameters: of the whole method, the text encoder with its pooler included; not of what only training needs.
+        parameters_by_part: the same for each part; see ``skesl.parts``.
         trainable_parameters: for each stage.
         linear_macs: multiplications of the linear maps for one prediction, as the equations have them.
         memory_bytes: for each stage, of weights, gradients, Adam's state and what is kept of a batch for its gradients;
@@ -82,6 +84,7 @@ class Estimate:
     method: str
     text_encoder: str
     parameters: int
+    parameters_by_part: dict[str, int]
     trainable_parameters: dict[str, int]
     linear_macs: int
     memory_bytes: dict[str, dict[str, int]]
@@ -127,6 +130,7 @@ def estimate(
     shape: InputShape | None = None,
     labels: Sequence[str] = (),
     scheme: str = "default",
+    n_features: Mapping[str, int] | None = None,
 ) -> Estimate:
     """Return what a method costs.
 
@@ -135,11 +139,12 @@ def estimate(
         config: its settings, an instance of its ``config_type``.
         text_encoder: ``bert-base``, ``bert-large`` (as published), or as ``load_text_encoder`` takes it; its weights
             are not read.
-        data: a dataset file, whose features are taken; SKESL's 33 and 709 where None.
+        data: a dataset file, whose features are taken.
         train: the batch size is taken from it.
         shape: lengths of a clip; those of SKESL's released code where None.
         labels: to be learned; may be empty where the file has exactly one.
         scheme: split scheme.
+        n_features: of each stream, where there is no dataset file; SKESL's 33 and 709 where None.
 
     Raises:
         InputError: no such text encoder, or the file cannot be read.
@@ -152,7 +157,7 @@ def estimate(
             method_type,
             config,
             text_encoder,
-            _published(method_type, config),
+            _published(method_type, config, n_features or N_FEATURE),
             train,
             shape,
             None,
@@ -182,14 +187,14 @@ def _frame_shape(info: StreamInfo) -> tuple[int, ...]:
     return (info.height, info.width, 3) if info.codec else (len(info.feature_names),)
 
 
-def _published(method_type: type[Method], config: Any) -> FrameShapes:
+def _published(method_type: type[Method], config: Any, known: Mapping[str, int]) -> FrameShapes:
     streams, own = method_type.used_streams(config), method_type.usual_shapes(config)
-    unknown = [name for name in streams if name not in own and name not in N_FEATURE]
+    unknown = [name for name in streams if name not in own and name not in known]
     if unknown:
         raise ConfigError(
             f"method {method_type.name!r}: the features of {unknown[0]!r} are unknown; pass a dataset file"
         )
-    return {name: own[name][1:] if name in own else (N_FEATURE[name],) for name in streams}
+    return {name: own[name][1:] if name in own else (known[name],) for name in streams}
 
 
 def _estimate(
@@ -228,6 +233,11 @@ def _estimate(
             method=method.name,
             text_encoder=text_encoder if method_type.needs_text_encoder else "no text encoder",
             parameters=_n_parameter(method) - _n_parameter(_only_trained_with(method)),
+            parameters_by_part={
+                name: n
+                for name, n in parameters_by_part(method).items()
+                if name.partition(".")[0] not in method.training_only
+            },
             trainable_parameters=trainable,
             linear_macs=count_linear_macs(method, _batch(1, shape, n_feature, n_label=len(task.labels))),
             memory_bytes=memory,

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mmfeat import DatasetReader, Float32Array
+from mmfeat import BoolArray, DatasetReader, Float32Array
 from skesl.buffers import Buffers
 from skesl.config import Stage
 from skesl.inputs import Cut, InputConfig, frames_cut
 from skesl.masking import MaskingConfig, TextMasker
 from skesl.text import TextEncoder
 from skesl.text_table import TextTable
+
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +110,7 @@ class ClipSet(Dataset[Sample]):
     def __init__(
         self,
         reader: DatasetReader,
-        indices: npt.NDArray[np.int64],
+        indices: IntArray,
         encoder: TextEncoder | None,
         *,
         stage: Stage,
@@ -170,12 +172,12 @@ class ClipSet(Dataset[Sample]):
         return self._side_labels
 
     @property
-    def recordings(self) -> npt.NDArray[np.int64]:
+    def recordings(self) -> IntArray:
         """Number of each clip's recording, shape (clip,)."""
         return self._recordings
 
     @property
-    def n_tokens(self) -> npt.NDArray[np.int64]:
+    def n_tokens(self) -> IntArray:
         """Length of each text with its special tokens, shape (clip,); 0 where no text is read."""
         return np.zeros(len(self), dtype=np.int64) if self._table is None else self._table.lengths
 
@@ -202,24 +204,23 @@ class ClipSet(Dataset[Sample]):
             side_labels={name: float(values[item]) for name, values in self._side_labels.items()},
         )
 
-    def batch(self, items: npt.NDArray[np.int64], buffers: Buffers | None = None) -> Batch:
+    def batch(self, items: IntArray, buffers: Buffers | None = None) -> Batch:
         """Return clips as ``collate`` would, read together; several threads may read at once.
 
         Args:
             items: which clips of this set.
             buffers: memory for the frames, which the next batch read with it overwrites; new memory where None.
         """
-        texts = [self._text(int(item)) for item in items]
-        input_ids, text_mask = _pad([ids for ids, _ in texts])
+        input_ids, text_mask, positions = self._texts(items)
         frames = {name: self._padded(name, self._indices[items], buffers) for name in self._streams}
         return Batch(
             clip_ids=self._ids(items.tolist()),
-            input_ids=input_ids,
-            text_mask=text_mask,
+            input_ids=torch.from_numpy(input_ids),
+            text_mask=torch.from_numpy(text_mask),
             streams={name: values for name, (values, _) in frames.items()},
             stream_masks={name: mask for name, (_, mask) in frames.items()},
             labels=torch.from_numpy(self._labels[items]),
-            mask_positions=torch.tensor([position for _, position in texts], dtype=torch.int64),
+            mask_positions=torch.from_numpy(positions),
             rows=torch.from_numpy(np.asarray(items, dtype=np.int64)),
             recordings=torch.from_numpy(self._recordings[items]),
             side_labels={name: torch.from_numpy(values[items]) for name, values in self._side_labels.items()},
@@ -240,16 +241,27 @@ class ClipSet(Dataset[Sample]):
             return None
         return Cut(name="text", unit="tokens", limit=limit, n_clip=beyond.size, n_left_out=int(beyond.sum()))
 
-    def _text(self, item: int) -> tuple[npt.NDArray[np.int64], int]:
+    def _text(self, item: int) -> tuple[IntArray, int]:
         if self._table is None:
             return np.zeros(0, dtype=np.int64), 0
-        return self._table.text(item, draw=(self._seed, self._epoch, int(self._indices[item])))
+        return self._table.text(item, draw=self._draw(item))
+
+    def _texts(self, items: IntArray) -> tuple[IntArray, BoolArray, IntArray]:
+        """Return ids, shape (clip, token), where they are real, and where the masks stand."""
+        if self._table is None:
+            nothing = np.zeros((len(items), 1), dtype=np.int64)
+            return nothing, nothing.astype(np.bool_), nothing[:, 0].copy()
+        return self._table.padded(items, draw_of=lambda row: self._draw(int(items[row])))
+
+    def _draw(self, item: int) -> tuple[int, ...]:
+        """Return the numbers from which the random word of a clip is drawn."""
+        return self._seed, self._epoch, int(self._indices[item])
 
     def _ids(self, items: Iterable[int]) -> tuple[str, ...]:
         names = self._reader.clip_ids
         return tuple(names[self._indices[item]] for item in items)
 
-    def _padded(self, stream: str, indices: npt.NDArray[np.int64], buffers: Buffers | None) -> tuple[Tensor, Tensor]:
+    def _padded(self, stream: str, indices: IntArray, buffers: Buffers | None) -> tuple[Tensor, Tensor]:
         """Return the frames of a stream that are read, shape (clip, frame, …), and the mask of what is real."""
         if stream in self._image_streams:
             return _pad([self._frames(stream, int(index)) for index in indices])
@@ -292,7 +304,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
     )
 
 
-def _numbered(names: Sequence[str]) -> npt.NDArray[np.int64]:
+def _numbered(names: Sequence[str]) -> IntArray:
     """Return a number for each name, equal for equal ones."""
     return np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)[1].astype(np.int64).reshape(-1)
 

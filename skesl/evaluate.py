@@ -15,6 +15,7 @@ from mmfeat import Split
 from skesl.errors import check_train_extra
 from skesl.evaluation_report import EvaluationReport, Metrics
 from skesl.external import read_predictions
+from skesl.label_agreement import LabelAgreement
 from skesl.measures import Values
 from skesl.metrics import CONVENTIONS, numbers, suits
 from skesl.statistics import FEW_RECORDINGS, N_RESAMPLE, Measures, bootstrap_intervals, compare_measures
@@ -72,6 +73,7 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
         InputError: the part has no labelled clip, or a run's predictions are not finite.
     """
     from skesl.checkpoint import RunFolder
+    from skesl.generated_labels import generated_label_agreement
     from skesl.processes import is_first
     from skesl.runs import aligned, predict_target, selection_of, settings_of_runs, target_of_runs, values_of_run
 
@@ -98,6 +100,7 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
         median=None if usual is None else tuple(map(float, usual)),
         beside=beside,
         robustness=_robustness(folders, target, config),
+        generated_labels=generated_label_agreement(folders, target, device=config.device),
         configs=[{name: one[name] for name in ("method_config", "train", "text_encoder")} for one in settings],
     )
 
@@ -189,6 +192,7 @@ def _report(
     median: tuple[float, ...] | None,
     beside: Mapping[str, Sequence[Values]],
     robustness: Mapping[str, Mapping[str, Metrics]] | None = None,
+    generated_labels: Mapping[str, LabelAgreement] | None = None,
     warnings: Sequence[str] = (),
     configs: Sequence[Mapping[str, Any]] = (),
 ) -> EvaluationReport:
@@ -225,6 +229,7 @@ def _report(
             name: compare_measures(several, measures, target.recordings, **draws) for name, several in others.items()
         },
         robustness=robustness or {},
+        generated_labels=generated_labels or {},
         warnings=(*warnings, *_warnings(target, said, measures)),
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         configs=tuple(configs),

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from skesl.defined import defined
+from mmfeat import Cell, Table, defined
+from skesl.label_agreement import LabelAgreement
 from skesl.metrics import METRIC_NAMES, suits
 from skesl.statistics import LEVEL, Difference, Interval, smallest_p
-from skesl.tables import Cell, Table
 
 Metrics = Mapping[str, float]
 
@@ -48,6 +48,7 @@ class EvaluationReport:
         rows: metrics of what stands beside the model: ``median``, ``majority``, ``text_only``, ``without_audio``, ….
         gains: what the model is better or worse by than ``text_only`` and each control, by metric.
         robustness: metrics by what is missing (``frames``, ``modalities``) and how much of it.
+        generated_labels: for each human label of one modality, how well generated ones agree with it.
         warnings: what a reader should know.
         versions: of the packages that computed this.
         configs: settings of each run.
@@ -74,6 +75,7 @@ class EvaluationReport:
     rows: Mapping[str, Metrics] = field(default_factory=dict)
     gains: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
     robustness: Mapping[str, Mapping[str, Metrics]] = field(default_factory=dict)
+    generated_labels: Mapping[str, LabelAgreement] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     configs: tuple[Mapping[str, Any], ...] = ()
@@ -88,6 +90,7 @@ class EvaluationReport:
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "metrics": known,
             "intervals": {name: self.intervals.get(name) for name in known},
+            "generated_labels": {name: dataclasses.asdict(one) for name, one in self.generated_labels.items()},
             "gains": {row: {name: gain.to_dict() for name, gain in gains.items()} for row, gains in self.gains.items()},
         }
         return json.dumps(defined(document), indent=2, allow_nan=False)
@@ -131,6 +134,8 @@ class EvaluationReport:
         tables = [self._table_of_gains(chosen)] if self.gains else []
         for kind, curve in self.robustness.items():
             tables.append(_of_rows(f"missing {kind}", curve, chosen))
+        if self.generated_labels:
+            tables.append(_of_generated(self.generated_labels))
         return tables
 
     def _table_of_gains(self, names: list[str]) -> Table:
@@ -144,6 +149,16 @@ class EvaluationReport:
             rows.append((row, *(self.rows[row][name] for name in names), verdict))
         header = ("control", *names, f"{names[0]} differs")
         return Table(header=header, rows=((*rows[0], None), *rows[1:]))
+
+
+def _of_generated(agreements: Mapping[str, LabelAgreement]) -> Table:
+    """Return for each human label how well generated labels, and the clips' own, agree with it."""
+    return Table(
+        header=("label by people", "clips", "generated corr", "generated mae", "clip's own corr", "clip's own mae"),
+        rows=tuple(
+            (name, one.n_clip, one.corr, one.mae, one.own_corr, one.own_mae) for name, one in agreements.items()
+        ),
+    )
 
 
 def _of_rows(title: str, rows: Mapping[str, Metrics], names: list[str]) -> Table:

@@ -24,12 +24,12 @@ from mmfeat import (
     Track,
     config_sha256,
     config_to_dict,
+    defined,
     untracked,
 )
 from skesl.checkpoint import RunFolder, load_settings_of_run, save_settings, transfer
 from skesl.config import RunOptions, Stage, TrainConfig
 from skesl.data import Batch, ClipSet
-from skesl.defined import defined
 from skesl.errors import CheckpointError, MethodError
 from skesl.idle_settings import refuse_idle_settings
 from skesl.lexicon import load_lexicon

@@ -1,4 +1,4 @@
-"""Predictions of any model in the world, from a csv file.
+"""Predictions of any model in the world, from a csv or Parquet file.
 
 Columns: ``clip_id``, and
 
@@ -11,27 +11,25 @@ Other columns are left alone. Rows of clips that stand in other parts of the dat
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mmfeat import InputError, LabelTable, open_csv
+from mmfeat import InputError, LabelTable
 from mmfeat.errors import list_faults
 from skesl.measures import Values
+from skesl.prediction_files import Row, read_rows
 from skesl.target import Target
-
-Row = Mapping[str, str]
 
 
 def read_predictions(path: Path, target: Target) -> tuple[Values, int]:
     """Return the predictions for the clips of a target, in its order, and how many rows were of other clips.
 
     Args:
-        path: the csv file.
+        path: the file.
         target: the labels that are predicted.
 
     Returns:
@@ -41,12 +39,8 @@ def read_predictions(path: Path, target: Target) -> tuple[Values, int]:
         InputError: the file cannot be read or lacks a column; or ids that are unknown, missing or there twice, or
             cells that are no finite number or known class: all of them with their rows.
     """
-    with open_csv(path, "file of predictions") as handle:
-        table = csv.DictReader(handle)
-        header = [name.strip() for name in table.fieldnames or ()]
-        table.fieldnames = header
-        answers = _answers(path, header, target)
-        rows = [(table.line_num, row) for row in table if any(row.values())]
+    header, rows = read_rows(path)
+    answers = _answers(path, header, target)
     wanted = {clip_id: index for index, clip_id in enumerate(target.clip_ids)}
     faults = _faulty_ids(rows, target)
     values = np.full((len(wanted), len(target.labels)), np.nan)

@@ -91,7 +91,7 @@ class _Transfer:
     def moved(self, batch: Batch) -> Batch:
         """Return the batch on the device; when this returns, its first memory may be overwritten."""
         if self._computing is None or self._copying is None:
-            return batch.to(self._device)
+            return batch if self._device.type == "cpu" else batch.to(self._device)
         with torch.cuda.stream(self._copying):
             moved = batch.to(self._device, non_blocking=True)
         self._copying.synchronize()

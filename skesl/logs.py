@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmfeat import MissingExtraError, whole_lines
+from mmfeat import MissingExtraError, defined, whole_lines
 from skesl.checkpoint import RunFolder
-from skesl.defined import defined
 from skesl.processes import is_first
 
 Record = Mapping[str, Any]

@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from mmfeat.errors import ConfigError
 from skesl.inputs import InputConfig
 from skesl.lexicon import SentimentWord, find_sentiment_words
 from skesl.text import TextEncoder, TokenisedText, tokenise
-from skesl.word_piece_masking import find_sentiment_pieces, mask_sentiment_piece
+from skesl.word_piece_masking import Draws, find_sentiment_pieces, mask_sentiment_piece
 
 SCORE_SCALE = 0.75  # [-4, 4] to [-3, 3]
 
@@ -113,7 +111,7 @@ class TextMasker:
         """Return the ids of a text in which nothing is hidden; a lone mask where texts are not read."""
         return plain_ids(text.pieces, self._special, max_tokens=self._max_tokens) if self._reads_text else self._lone()
 
-    def mask(self, text: SpokenText, rng: np.random.Generator) -> MaskedText:
+    def mask(self, text: SpokenText, rng: Draws) -> MaskedText:
         """Return a text with one word hidden; ``rng`` chooses where there is no sentiment word."""
         masked = self._masked(text, rng)
         if not self._reads_text:
@@ -132,7 +130,7 @@ class TextMasker:
             return find_sentiment_pieces(pieces, self._encoder.tokenizer, self._lexicon)
         return [word for word in find_sentiment_words(text, self._lexicon) if _pieces(pieces, word) is not None]
 
-    def _masked(self, text: SpokenText, rng: np.random.Generator) -> MaskedText:
+    def _masked(self, text: SpokenText, rng: Draws) -> MaskedText:
         if self._config.matching == "word":
             return mask_sentiment_word(
                 text.pieces,
@@ -154,7 +152,7 @@ def mask_sentiment_word(
     special: SpecialTokens,
     *,
     max_tokens: int,
-    rng: np.random.Generator,
+    rng: Draws,
     hide_all: bool = False,
 ) -> MaskedText:
     """Return the text with its most sentimental word hidden.

@@ -8,18 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from mmfeat import DatasetReader, Float64Array, Split
+from mmfeat import DatasetReader, Float32Array, Float64Array, Split
 from skesl.checkpoint import Run, load_run
 from skesl.config import TrainConfig
-from skesl.data import Batch, ClipSet
+from skesl.data import ClipSet
 from skesl.errors import CheckpointError
-from skesl.loading import Clips, read_ahead
+from skesl.loading import Clips
 from skesl.methods import Method
+from skesl.over_clips import over_clips
 from skesl.predictions import Predictions
-from skesl.processes import choose_device, n_process, process_index, summed
+from skesl.processes import join_processes
 from skesl.selection import as_written
 from skesl.streams import check_streams
 from skesl.task import Task
@@ -42,38 +41,6 @@ def predict_clips(method: Method, clips: Clips, *, batch_size: int) -> Predictio
     )
 
 
-def over_clips(
-    function: Callable[[Batch], Tensor],
-    clips: Clips,
-    *,
-    width: int,
-    batch_size: int,
-    device: torch.device | str = "cpu",
-) -> Tensor:
-    """Return what a function says of each clip, in the order of ``clips``, without gradients.
-
-    Several processes take every so many batches each; all of them return the rows of all clips, each computed once.
-
-    Args:
-        function: returns shape (clip, width) of a batch.
-        clips: what it is asked about.
-        width: columns of its answer.
-        batch_size: clips that it gets at once.
-        device: where it wants them.
-
-    Returns:
-        float64, shape (clip, width), on the CPU.
-    """
-    batches = [np.arange(first, min(first + batch_size, len(clips))) for first in range(0, len(clips), batch_size)]
-    own = batches[process_index() :: n_process()]
-    values = torch.zeros((len(clips), width), dtype=torch.float64)
-    with torch.inference_mode():
-        for items, batch in zip(own, read_ahead(clips, own, device=device), strict=True):
-            values[items] = function(batch).cpu().double()
-    # Each clip was asked about in one process and is 0 in the others.
-    return summed(values.to(device)).cpu() if n_process() > 1 else values
-
-
 def predict_run(
     run: Path,
     data: Path,
@@ -84,6 +51,8 @@ def predict_run(
     change: Change | None = None,
 ) -> Predictions:
     """Return a run's predictions for clips of a dataset; nothing is written.
+
+    Processes that ``torchrun`` started share the clips; each of them gets the predictions of all.
 
     Args:
         run: a fine-tuned run.
@@ -123,15 +92,19 @@ def _known_labels(task: Task, reader: DatasetReader) -> Float64Array:
     return columns
 
 
-def open_clips(run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64]) -> ClipSet:
-    """Return clips of a dataset as a run's input, without labels."""
+def open_clips(
+    run: Run, reader: DatasetReader, indices: npt.NDArray[np.int64], *, labels: Float32Array | None = None
+) -> ClipSet:
+    """Return clips of a dataset as a run's input; without labels, or with those of shape (clip of the file, label)."""
+    if labels is None:
+        labels = np.zeros((reader.n_clip, len(run.method.task.labels)), dtype=np.float32)
     return ClipSet(
         reader,
         indices,
         run.encoder,
         stage="finetune",
         streams=tuple(run.method.normalisers),
-        labels=np.zeros((reader.n_clip, len(run.method.task.labels)), dtype=np.float32),
+        labels=labels,
         lexicon={},
         max_text_tokens=TrainConfig(**run.settings["train"]).max_text_tokens,
         inputs=run.method.inputs,
@@ -149,5 +122,5 @@ def _predict(
         )
     batch_size = TrainConfig(**run.settings["train"]).batch_size
     return predict_clips(
-        run.method.to(choose_device(device)), change(clips) if change else clips, batch_size=batch_size
+        run.method.to(join_processes(device)), change(clips) if change else clips, batch_size=batch_size
     )

@@ -2,21 +2,21 @@
 
 Columns of the file: ``clip_id``; then for one regression ``prediction`` and ``label``. For everything else a column for
 each label with what is said (a value, the name of a class, a score of yes), one for each class with its probability,
-and ``true:LABEL`` for each label. ``skesl evaluate --predictions`` reads the same files.
+and ``true:LABEL`` for each label. ``skesl evaluate --predictions`` reads the same files, csv and Parquet.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Self
 
 import numpy as np
 
-from mmfeat import Float64Array, open_csv
+from mmfeat import Float64Array
 from mmfeat.errors import InputError
+from skesl.prediction_files import read_rows, write_rows
 from skesl.task import Task
 
 
@@ -50,16 +50,8 @@ class Predictions:
         return ["clip_id", *self.task.labels, *self.task.class_names, *truth]
 
     def save(self, path: Path) -> None:
-        """Write one row a clip; the file appears whole or not at all."""
-        unfinished = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("w", encoding="utf-8", newline="") as handle:
-                self._write(handle)
-            unfinished.replace(path)
-        except OSError as error:
-            message = f"{path}: expected a place to write predictions, got {error.strerror!r}; choose another name"
-            raise InputError(message) from error
+        """Write one row a clip, as csv or as Parquet; see ``write_rows``."""
+        write_rows(path, self.header, self.rows())
 
     @classmethod
     def load(cls, path: Path, task: Task) -> Self:
@@ -68,12 +60,11 @@ class Predictions:
         Raises:
             InputError: the file cannot be read, or is none that ``save`` wrote for this task.
         """
-        with open_csv(path, "file of predictions") as handle:
-            table = csv.DictReader(handle)
-            empty = cls(clip_ids=(), task=task, scores=np.zeros((0, task.n_column)), labels=np.zeros((0, 1)))
-            if list(table.fieldnames or ()) != empty.header:
-                raise InputError(f"{path}: expected the columns {', '.join(empty.header)}, got {table.fieldnames}")
-            rows = list(table)
+        header, numbered = read_rows(path)
+        empty = cls(clip_ids=(), task=task, scores=np.zeros((0, task.n_column)), labels=np.zeros((0, 1)))
+        if header != empty.header:
+            raise InputError(f"{path}: expected the columns {', '.join(empty.header)}, got {header}")
+        rows = [row for _, row in numbered]
         is_plain = task.problem == "regression"
         columns: Sequence[str] = ["prediction"] if is_plain else task.columns
         truth = ["label"] if is_plain else [f"true:{name}" for name in task.labels]
@@ -105,12 +96,6 @@ class Predictions:
             classes = np.nan_to_num(self.labels[:, 0]).astype(np.int64)
             errors = 1.0 - self.scores[np.arange(len(classes)), classes]
         return np.where(np.isnan(self.labels).any(axis=1), np.nan, errors)
-
-    def _write(self, handle: TextIO) -> None:
-        writer = csv.DictWriter(handle, self.header, lineterminator="\n")
-        writer.writeheader()
-        for row in self.rows():
-            writer.writerow({name: repr(value) if isinstance(value, float) else value for name, value in row.items()})
 
 
 def _truth(cell: str, task: Task) -> float:

@@ -6,6 +6,7 @@ Each process runs the same commands on its share of the clips. What is written, 
 from __future__ import annotations
 
 import atexit
+import os
 
 import numpy as np
 import torch
@@ -33,6 +34,18 @@ def start_processes(config: TrainConfig) -> Accelerator:
         mixed_precision=config.precision,
         dynamo_plugin=TorchDynamoPlugin(backend="inductor", dynamic=True) if config.compile else None,
     )
+
+
+def join_processes(device: str) -> torch.device:
+    """Join the processes that ``torchrun`` started, if there are any, and return the device of this one.
+
+    Raises:
+        ConfigError: the device is unknown or not there.
+    """
+    if torch.distributed.is_initialized() or "LOCAL_RANK" not in os.environ:
+        return choose_device(device)
+    own: torch.device = start_processes(TrainConfig(device=device)).device
+    return own
 
 
 def choose_device(name: str) -> torch.device:

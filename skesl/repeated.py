@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from skesl.defined import defined
+from mmfeat import defined
 from skesl.experiment import StageReport
 from skesl.processes import is_first
 

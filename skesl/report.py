@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmfeat import ConfigError, InputError, OutputExistsError
+from mmfeat import ConfigError, PageSection, check_page_path, html_page, html_paragraph, write_page
 from skesl import report_sections as sections
 from skesl.checkpoint import RunFolder, load_settings_of_run
 from skesl.evaluate import EvaluationConfig, evaluate_runs
 from skesl.evaluation_report import EvaluationReport
 from skesl.predictions import Predictions
-from skesl.report_page import Section, page, paragraph
 from skesl.report_sections import ReportConfig
 from skesl.runs import selection_of, settings_of_runs
 from skesl.task import task_from_json
@@ -36,29 +35,20 @@ def write_report(
         OutputExistsError: the page exists and ``overwrite`` is false.
     """
     config = config or ReportConfig()
-    if output.exists() and not overwrite:
-        raise OutputExistsError(output)
+    check_page_path(output, overwrite=overwrite)
     first = load_settings_of_run(runs[0]) if RunFolder(path=runs[0]).config.exists() else None
     if first is not None and first["stage"] == "pretrain":
         text = _pretraining_page(runs, first, config)
     else:
         text = _finetuning_page(runs, config)
-    unfinished = output.with_name(output.name + ".part")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(output)
-    except OSError as error:
-        message = f"{output}: expected a place to write a report, got {error.strerror!r}; choose another name"
-        raise InputError(message) from error
-    return output
+    return write_page(output, text)
 
 
 def _pretraining_page(runs: Sequence[Path], settings: Mapping[str, Any], config: ReportConfig) -> str:
     if len(runs) > 1 or config.data is not None:
         raise ConfigError(f"{runs[0]}: is a pretrained run, which predicts nothing; report it alone and without DATA")
     lead = f"{settings['method']}, pretrained on {settings['data']['name']}"
-    return page(f"skesl report: {runs[0].name}", lead, [sections.training(runs), sections.settings_of(runs)])
+    return html_page(f"skesl report: {runs[0].name}", lead, [sections.training(runs), sections.settings_of(runs)])
 
 
 def _finetuning_page(runs: Sequence[Path], config: ReportConfig) -> str:
@@ -69,18 +59,18 @@ def _finetuning_page(runs: Sequence[Path], config: ReportConfig) -> str:
     predictions = Predictions.load(RunFolder(path=folders[0]).predictions, task)
     where = f"{report.part} part of {report.data}" if report else "predictions stored in the run"
     lead = f"{own['method']} on {own['data']['name']}, label {', '.join(task.labels)}: {where}; {selection_of(own)}."
-    several = [paragraph(f"Pictures of single clips are those of {folders[0].name}.")] if len(folders) > 1 else []
-    return page(
+    several = [html_paragraph(f"Pictures of single clips are those of {folders[0].name}.")] if len(folders) > 1 else []
+    return html_page(
         f"skesl report: {', '.join(folder.name for folder in folders)}",
         lead,
         [
-            Section(title="Metrics", blocks=(*sections.metrics(report, predictions),)),
+            PageSection(title="Metrics", blocks=(*sections.metrics(report, predictions),)),
             sections.training(folders),
-            Section(title="Predictions", blocks=(*several, *sections.predictions_of(predictions))),
-            Section(title="Recordings", blocks=tuple(sections.recordings(predictions, config))),
-            Section(title="Modalities", blocks=tuple(sections.modalities(report, task))),
-            Section(title="One clip over time", blocks=tuple(sections.clip(folders[0], predictions, config))),
-            Section(title=f"The worst {sections.N_WORST} clips", blocks=(sections.worst(predictions, config),)),
+            PageSection(title="Predictions", blocks=(*several, *sections.predictions_of(predictions))),
+            PageSection(title="Recordings", blocks=tuple(sections.recordings(predictions, config))),
+            PageSection(title="Modalities", blocks=tuple(sections.modalities(report, task))),
+            PageSection(title="One clip over time", blocks=tuple(sections.clip(folders[0], predictions, config))),
+            PageSection(title=f"The worst {sections.N_WORST} clips", blocks=(sections.worst(predictions, config),)),
             sections.settings_of(folders),
         ],
     )

@@ -10,22 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from mmfeat import DatasetReader, InputError, Split
+from mmfeat import (
+    DatasetReader,
+    InputError,
+    PageSection,
+    Split,
+    Table,
+    clip_svg,
+    html_figure,
+    html_paragraph,
+    html_table,
+    view_clip,
+)
 from skesl import figures
-from skesl.attention_record import attention_over_frames
+from skesl.attention_record import attention_over_frames, attention_over_time
 from skesl.checkpoint import Run, RunFolder, load_run, load_settings_of_run
-from skesl.clip_view import view_clip
 from skesl.evaluation_report import EvaluationReport
 from skesl.measures import Values
 from skesl.metrics import CONVENTIONS, SAID_FROM, rounded, sims_bins, suits
 from skesl.predict import open_clips
 from skesl.predictions import Predictions
-from skesl.report_page import Section, figure, paragraph, table
-from skesl.tables import Table
 from skesl.task import Task
 from skesl.task_measures import SELECTION_METRIC, metrics_of
 
 N_WORST = 10
+_KINDS = ("sound", "pitch", "features", "units", "valid", "words")
 _CURVES = {
     "loss": ("loss",),
     "error": ("mae", "mean_mae", "mer23_mse", "hamming_loss"),
@@ -64,13 +73,16 @@ def metrics(report: EvaluationReport | None, predictions: Predictions) -> list[s
     """Return every number: from the evaluation, or from what lies in the run."""
     if report is not None:
         notes = [report.conventions, f"content {report.content_sha256}", *report.warnings]
-        return [table(report.table()), *(paragraph(note) for note in notes)]
+        return [html_table(report.table()), *(html_paragraph(note) for note in notes)]
     labels, said = _labelled(predictions)
     rows = tuple(metrics_of(predictions.task, labels, said).items())
-    return [table(Table(header=("metric", "value"), rows=rows)), paragraph(CONVENTIONS[predictions.task.problem])]
+    return [
+        html_table(Table(header=("metric", "value"), rows=rows)),
+        html_paragraph(CONVENTIONS[predictions.task.problem]),
+    ]
 
 
-def training(runs: Sequence[Path]) -> Section:
+def training(runs: Sequence[Path]) -> PageSection:
     """Return a figure for each kind of number that the runs wrote down epoch by epoch."""
     logs = {run.name: _log(run) for run in runs}
     blocks = []
@@ -79,8 +91,8 @@ def training(runs: Sequence[Path]) -> Section:
         if known:
             kind = "Mean loss of the train part" if title == "loss" else f"{title.capitalize()} on the validation part"
             svg = figures.training_curves(logs, known, title)
-            blocks.append(figure(f"training-{title}", svg, f"{kind}, epoch by epoch ({', '.join(known)})"))
-    return Section(title="Training", blocks=tuple(blocks))
+            blocks.append(html_figure(f"training-{title}", svg, f"{kind}, epoch by epoch ({', '.join(known)})"))
+    return PageSection(title="Training", blocks=tuple(blocks))
 
 
 def _log(run: Path) -> list[dict[str, Any]]:
@@ -105,13 +117,15 @@ def predictions_of(predictions: Predictions) -> list[str]:
     if task.class_names:
         classes = [(float(number), name) for number, name in enumerate(task.class_names)]
         many = figures.confusion(labels[:, 0], said[:, 0], classes)
-        blocks.append(figure("confusion-classes", many, f"{task.labels[0]}: clips of each true class by what was said"))
+        blocks.append(
+            html_figure("confusion-classes", many, f"{task.labels[0]}: clips of each true class by what was said")
+        )
     if task.problem != "multilabel":
         first = 1 if task.class_names else 0
         for column, name in list(enumerate(task.labels))[first:]:
             svg = figures.prediction_against_label(labels[:, column], said[:, column])
             caption = f"{name}: prediction against label, {len(labels)} clips; on the line both are equal"
-            blocks.append(figure(f"prediction-label-{column}", svg, caption))
+            blocks.append(html_figure(f"prediction-label-{column}", svg, caption))
     return [*blocks, *_confusions(labels[:, 0], said[:, 0])] if task.problem == "regression" else blocks
 
 
@@ -124,13 +138,13 @@ def _confusions(labels: Values, values: Values) -> list[str]:
             sims_bins(labels, 5), sims_bins(values, 5), list(enumerate(("--", "-", "0", "+", "++")))
         )
         blocks.append(
-            figure("confusion-5", many, "Five classes (sims_acc5): clips of each true class by what was said")
+            html_figure("confusion-5", many, "Five classes (sims_acc5): clips of each true class by what was said")
         )
     else:
         seven = [(float(value), f"{value:+d}" if value else "0") for value in range(-3, 4)]
         many = figures.confusion(rounded(labels, 3), rounded(values, 3), seven)
         blocks.append(
-            figure("confusion-7", many, "Seven classes (acc7_round): clips of each true class by what was said")
+            html_figure("confusion-7", many, "Seven classes (acc7_round): clips of each true class by what was said")
         )
     if polar.any():
         two = figures.confusion(
@@ -138,14 +152,14 @@ def _confusions(labels: Values, values: Values) -> list[str]:
             (values[polar] > 0).astype(np.float64),
             [(0.0, "negative"), (1.0, "positive")],
         )
-        blocks.append(figure("confusion-2", two, "Two classes (acc2_non0): clips that are not neutral"))
+        blocks.append(html_figure("confusion-2", two, "Two classes (acc2_non0): clips that are not neutral"))
     return blocks
 
 
 def recordings(predictions: Predictions, config: ReportConfig) -> list[str]:
     """Return the error of each recording."""
     if config.data is None:
-        return [paragraph("Recordings, modalities and single clips are shown where the dataset is given.")]
+        return [html_paragraph("Recordings, modalities and single clips are shown where the dataset is given.")]
     with DatasetReader(config.data) as reader:
         recording_of = dict(zip(reader.clip_ids, reader.recording_ids, strict=True))
     errors: dict[str, list[float]] = {}
@@ -157,7 +171,7 @@ def recordings(predictions: Predictions, config: ReportConfig) -> list[str]:
         {name: len(found) for name, found in errors.items()},
     )
     caption = f"{_error_name(predictions)} by recording, the worst first (clips in brackets; {len(errors)} recordings)"
-    return [figure("recordings", svg, caption)]
+    return [html_figure("recordings", svg, caption)]
 
 
 def _error_name(predictions: Predictions) -> str:
@@ -178,13 +192,13 @@ def modalities(report: EvaluationReport | None, task: Task) -> list[str]:
     if beside:
         svg = figures.ablation_bars({report.method: report.metrics[metric], **beside}, metric)
         caption = f"{metric} when a modality is removed, or taken from another clip; nothing was trained again"
-        blocks.append(figure("ablation", svg, caption))
+        blocks.append(html_figure("ablation", svg, caption))
     if report.robustness:
         curves = {
             kind: {share: row[metric] for share, row in curve.items()} for kind, curve in report.robustness.items()
         }
         blocks.append(
-            figure("robustness", figures.robustness_curve(curves, metric), f"{metric} when a share is missing")
+            html_figure("robustness", figures.robustness_curve(curves, metric), f"{metric} when a share is missing")
         )
     return blocks
 
@@ -199,11 +213,13 @@ def clip(run: Path, predictions: Predictions, config: ReportConfig) -> list[str]
         worst = [predictions.clip_ids[at] for at in _worst_first(predictions)[:N_WORST]]
         loaded = load_run(run)
         for clip_id in [config.clip_id] if config.clip_id else worst:
-            attention = _attention(loaded, reader, clip_id)
-            view = view_clip(reader, clip_id, media=config.media, inputs=loaded.method.inputs, attention=attention)
+            view = view_clip(reader, clip_id, media=config.media)
             if view.has_tracks:
+                weights = _attention(loaded, reader, clip_id)
+                attention = attention_over_time(view.streams, loaded.method.inputs, weights)
+                svg = clip_svg(view, kinds=_KINDS, lines={"attention": attention} if attention else {})
                 words = f"{clip_id}{_said_of(clip_id, predictions)}"
-                return [figure("clip", figures.clip_over_time(view), words), paragraph(view.text)]
+                return [html_figure("clip", svg, words), html_paragraph(view.text)]
     return []
 
 
@@ -247,14 +263,16 @@ def worst(predictions: Predictions, config: ReportConfig) -> str:
         clip_id = predictions.clip_ids[at]
         words = [_words(predictions.task, values[at]) for values in (predictions.labels, predictions.answers)]
         rows.append((clip_id, *words, texts.get(clip_id, "")))
-    return table(Table(header=("clip", "label", "prediction", "text"), rows=tuple(rows)), text_columns=(3,))
+    return html_table(Table(header=("clip", "label", "prediction", "text"), rows=tuple(rows)), text_columns=(3,))
 
 
-def settings_of(runs: Sequence[Path]) -> Section:
+def settings_of(runs: Sequence[Path]) -> PageSection:
     """Return the settings of the first run, without the names of the features."""
     settings = load_settings_of_run(runs[0])
     settings["data"] = {**settings["data"], "streams": list(settings["data"]["streams"])}
     rows = tuple(
         (str(name), json.dumps(value, ensure_ascii=False)) for name, value in settings.items() if name != "result"
     )
-    return Section(title="Settings", blocks=(table(Table(header=("setting", "value"), rows=rows), text_columns=(1,)),))
+    return PageSection(
+        title="Settings", blocks=(html_table(Table(header=("setting", "value"), rows=rows), text_columns=(1,)),)
+    )

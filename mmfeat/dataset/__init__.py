@@ -8,7 +8,7 @@ from mmfeat.dataset.describe import describe, format_description
 from mmfeat.dataset.findings import Finding
 from mmfeat.dataset.join import join_datasets
 from mmfeat.dataset.merge import merge_datasets
-from mmfeat.dataset.open_stream import FrameBatch
+from mmfeat.dataset.open_stream import FrameBatch, FrameBlock
 from mmfeat.dataset.padded import PaddedBatch
 from mmfeat.dataset.reader import DatasetReader
 from mmfeat.dataset.schemes import SplitConfig
@@ -27,6 +27,7 @@ __all__ = [
     "DatasetWriter",
     "Finding",
     "FrameBatch",
+    "FrameBlock",
     "LabelInfo",
     "LabelTable",
     "PaddedBatch",

@@ -21,6 +21,7 @@ from mmfeat.dataset.decimal_values import DecimalValues
 from mmfeat.errors import SchemaError
 
 Array = npt.NDArray[Any]
+IntArray = npt.NDArray[np.int64]
 _WORTH_A_KERNEL = 8  # runs
 
 
@@ -48,25 +49,35 @@ class Column:
     def read_runs(self, runs: Iterable[tuple[int, int]]) -> Array:
         """Return the rows of several runs (start, stop), one behind the other."""
         runs = list(runs)
-        *firsts, n_row = accumulate((stop - start for start, stop in runs), initial=0)
+        *places, n_row = accumulate((stop - start for start, stop in runs), initial=0)
         rows = np.empty((n_row, *self.row_shape), dtype=self.dtype)
         if not self._is_plain:
             self._fill_by_hdf5(rows, runs)
         elif rows.size:
-            self._fill(rows, runs, firsts)
+            self._fill(rows, runs, places)
         return rows
 
-    def read_each(self, runs: Sequence[tuple[int, int]], tables: Array) -> None:
-        """Fill each table of ``tables``, shape (run, row, …), with one run, and with zeros behind its end.
+    def read_each(self, rows: Array, starts: IntArray, lengths: IntArray, places: IntArray, ends: IntArray) -> int:
+        """Read runs of rows into their places, with zeros behind each, in one call in which other threads go on.
 
-        Raises:
-            SchemaError: the file ends before them.
+        Args:
+            rows: contiguous, shape (row, …): what is filled.
+            starts: shape (run,): the row of the column at which each run begins.
+            lengths: shape (run,): its rows.
+            places: shape (run,): the row of ``rows`` at which it begins there.
+            ends: shape (run,): the row of ``rows`` up to which it becomes 0 behind each run.
+
+        Returns:
+            How many were read; the rest is left to ``read_into``, which reads them or says what is wrong.
         """
-        n_row = tables.shape[1]
-        n_done = self._fill_compiled(tables, runs, range(0, len(runs) * n_row, n_row), n_row)
-        for table, (start, stop) in zip(tables[n_done:], runs[n_done:], strict=True):
-            self.read_into(table[: stop - start], start)
-            table[stop - start :] = 0
+        if not self._is_plain or rows.dtype != self.dtype or len(starts) < _WORTH_A_KERNEL:
+            return 0
+        from mmfeat.dataset.read_runs import CAN_READ, read_runs  # numba takes longer to load than one clip to read
+
+        if not CAN_READ:
+            return 0
+        content = rows.reshape(-1).view(np.uint8)
+        return read_runs(self._descriptor, self._first, self._row_bytes, content, starts, lengths, places, ends)
 
     def read_into(self, rows: Array, start: int) -> None:
         """Fill ``rows`` with the rows from ``start`` on.
@@ -86,27 +97,14 @@ class Column:
             rows[filled : filled + stop - start] = self._dataset[start:stop]
             filled += stop - start
 
-    def _fill(self, rows: Array, runs: Sequence[tuple[int, int]], firsts: Sequence[int]) -> None:
+    def _fill(self, rows: Array, runs: Sequence[tuple[int, int]], places: Sequence[int]) -> None:
         """Read the bytes of runs of rows, each to the row of ``rows`` at which it begins there."""
         content, row_bytes = memoryview(rows.reshape(-1).view(np.uint8).data), self._row_bytes
-        n_done = self._fill_compiled(rows, runs, firsts)
-        for first, (start, stop) in zip(firsts[n_done:], runs[n_done:], strict=True):
-            self._read_bytes(content[first * row_bytes : (first + stop - start) * row_bytes], start)
-
-    def _fill_compiled(
-        self, rows: Array, runs: Sequence[tuple[int, int]], firsts: Sequence[int], n_row: int = 0
-    ) -> int:
-        """Return how many runs were read; of the next one the plain way says what is wrong, or reads it."""
-        if not self._is_plain or rows.dtype != self.dtype or len(runs) < _WORTH_A_KERNEL:
-            return 0
-        from mmfeat.dataset.read_runs import CAN_READ, read_runs  # numba takes longer to load than one clip to read
-
-        if not CAN_READ:
-            return 0
-        bounds, begins = (np.array(places, dtype=np.int64) * self._row_bytes for places in (runs, firsts))
-        content, sizes = rows.reshape(-1).view(np.uint8), bounds[:, 1] - bounds[:, 0]
-        places = self._first + bounds[:, 0]
-        return read_runs(self._descriptor, content, begins, places, sizes, n_row * self._row_bytes)
+        starts, begins = np.array([start for start, _ in runs]), np.array(places)
+        lengths = np.array([stop for _, stop in runs]) - starts
+        n_done = self.read_each(rows, starts, lengths, begins, begins + lengths)
+        for place, (start, stop) in zip(places[n_done:], runs[n_done:], strict=True):
+            self._read_bytes(content[place * row_bytes : (place + stop - start) * row_bytes], start)
 
     def _read_bytes(self, content: memoryview, start: int) -> None:
         """Fill ``content`` with the bytes from row ``start`` on."""

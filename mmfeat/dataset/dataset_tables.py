@@ -50,9 +50,19 @@ class DatasetTables(OpenDataset):
         return self._texts("/clips/recording_id")
 
     @functools.cached_property
+    def speaker_ids(self) -> tuple[str, ...]:
+        """Speaker of each clip; empty where unknown."""
+        return self._texts("/clips/speaker_id")
+
+    @functools.cached_property
     def texts(self) -> tuple[str, ...]:
         """What is said in each clip; empty where unknown."""
         return self._texts("/clips/text")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Name of each clip's sound or video file, without its folder; empty where there is none."""
+        return self._texts("/clips/source")
 
     @property
     def source_sha256(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ integer stands for as exceptions. Decoded, every bit is that of the plain file.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import h5py
@@ -74,12 +74,6 @@ class DecimalValues:
             self.read_into(rows[filled : filled + stop - start], start)
             filled += stop - start
         return rows
-
-    def read_each(self, runs: Sequence[tuple[int, int]], tables: Array) -> None:
-        """Fill each table of ``tables``, shape (run, row, feature), with one run, and with zeros behind its end."""
-        for table, (start, stop) in zip(tables, runs, strict=True):
-            self.read_into(table[: stop - start], start)
-            table[stop - start :] = 0
 
     def read_into(self, rows: Array, start: int) -> None:
         """Fill ``rows`` with the rows from ``start`` on."""

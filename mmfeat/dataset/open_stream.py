@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from mmfeat.images import EncodedFrames
 from mmfeat.types import BoolArray, Float32Array, Float64Array, StreamInfo
 
 Run = tuple[int, int]
+_BLOCK_BYTES = 1 << 22
 _COLUMNS = ("values", "valid", "voiced", "confidence", "times_s", "intervals_s", "bytes", "frame_offsets")
 
 
@@ -43,6 +44,23 @@ class FrameBatch:
     voiced: BoolArray | None = None
     confidence: Float32Array | None = None
     intervals_s: Float64Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrameBlock:
+    """Some frames of a stream that follow one another, of any clips.
+
+    Args:
+        start: number of the first one in the file.
+        values: float32, shape (frame, feature).
+        valid: bool, shape (frame,).
+        voiced: bool, shape (frame,), of streams with log-F0.
+    """
+
+    start: int
+    values: Float32Array
+    valid: BoolArray
+    voiced: BoolArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,6 +113,30 @@ class OpenStream:
             confidence=None if confidence is None else confidence.astype(np.float32),
             intervals_s=intervals_s,
         )
+
+    def blocks(self) -> Iterator[FrameBlock]:
+        """Yield all frames of all clips in blocks."""
+        for start in range(0, self._n_frame, self._frames_per_block):
+            stop = min(start + self._frames_per_block, self._n_frame)
+            columns = {
+                name: self.columns[name].read(start, stop)
+                for name in ("values", "valid", "voiced")
+                if name in self.columns
+            }
+            yield FrameBlock(start=start, **columns)
+
+    @property
+    def n_block(self) -> int:
+        """Number of blocks."""
+        return -(-self._n_frame // self._frames_per_block)
+
+    @property
+    def _n_frame(self) -> int:
+        return int(self.offsets[-1]) if self.offsets.size else 0
+
+    @property
+    def _frames_per_block(self) -> int:
+        return max(1, _BLOCK_BYTES // max(4 * len(self.info.feature_names), 1))
 
     def read_images(self, clip: Run) -> EncodedFrames:
         """Return the encoded images of one clip."""

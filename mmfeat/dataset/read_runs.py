@@ -22,28 +22,33 @@ _pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.uin
 @kernel
 def read_runs(
     descriptor: int,
+    first_byte: int,
+    row_bytes: int,
     content: npt.NDArray[Any],
-    begins: npt.NDArray[Any],
+    starts: npt.NDArray[Any],
+    lengths: npt.NDArray[Any],
     places: npt.NDArray[Any],
-    sizes: npt.NDArray[Any],
-    room: int,
+    ends: npt.NDArray[Any],
 ) -> int:
-    """Read runs of bytes and return how many could be read.
+    """Read runs of rows, put zeros behind them, and return how many could be read.
 
     The next one has no place in ``content``, ends too early in the file, or is refused by the system.
 
     Args:
         descriptor: of the open file.
+        first_byte: of the file, where row 0 begins.
+        row_bytes: bytes of a row.
         content: uint8, shape (byte,): what is filled.
-        begins: int64, shape (run,): where each run begins in ``content``.
-        places: int64, shape (run,): where it begins in the file.
-        sizes: int64, shape (run,): its bytes.
-        room: bytes that every run has in ``content``; those that it does not fill become 0. 0: they are left alone.
+        starts: int64, shape (run,): the row of the file at which each run begins.
+        lengths: int64, shape (run,): its rows.
+        places: int64, shape (run,): the row of ``content`` at which it begins.
+        ends: int64, shape (run,): the row up to which ``content`` becomes 0 behind each run.
     """
     address = content.ctypes.data
-    for run in range(sizes.size):
-        begin, place, end = begins[run], places[run], begins[run] + sizes[run]
-        if begin < 0 or end > content.size:
+    for run in range(starts.size):
+        begin, place = places[run] * row_bytes, first_byte + starts[run] * row_bytes
+        end, zeros_end = begin + lengths[run] * row_bytes, ends[run] * row_bytes
+        if begin < 0 or max(end, zeros_end) > content.size:
             return run
         while begin < end:
             n_byte = _pread(descriptor, address + begin, end - begin, place)
@@ -51,5 +56,5 @@ def read_runs(
                 return run
             begin += n_byte
             place += n_byte
-        content[begin : begins[run] + room] = 0
-    return int(sizes.size)
+        content[begin:zeros_end] = 0
+    return int(starts.size)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import h5py
@@ -15,7 +16,7 @@ from mmfeat.dataset.aligned import AlignedBatch, read_aligned
 from mmfeat.dataset.damage import refusing_damage
 from mmfeat.dataset.dataset_tables import DatasetTables
 from mmfeat.dataset.logical import compression_of
-from mmfeat.dataset.open_stream import FrameBatch, OpenStream
+from mmfeat.dataset.open_stream import FrameBatch, FrameBlock, OpenStream
 from mmfeat.dataset.padded import Memory, PaddedBatch, read_padded
 from mmfeat.errors import InputError
 from mmfeat.images import EncodedFrames
@@ -153,7 +154,7 @@ class DatasetReader(DatasetTables):
             drop_invalid: leave frames that are not valid out; else they stay and the mask is False there.
             max_frames: of the frames that are left, keep the first ones of each clip; None: all.
             memory: called with a shape, returns the contiguous float32 array in which the values are put, whatever
-                stands in it; where invalid frames are left out they end up at its front. None: new memory.
+                stands in it. None: new memory.
 
         Raises:
             InputError: the file has no such stream or clip, the stream holds encoded images, or the file is damaged.
@@ -168,9 +169,25 @@ class DatasetReader(DatasetTables):
         """
         opened = self._opened(stream)
         self._check_kind(stream, opened, images=False)
-        runs = self._runs_of(stream, opened, indices)
+        starts, stops = self._bounds_of(stream, opened, indices)
+        read = partial(read_padded, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
         with refusing_damage(self.path):
-            return read_padded(opened.columns, runs, drop_invalid=drop_invalid, max_frames=max_frames, memory=memory)
+            return read(opened.columns, starts, stops - starts)
+
+    def blocks(self, stream: str) -> Iterator[FrameBlock]:
+        """Yield all frames of a stream in blocks of some megabytes, whatever the lengths of the clips are.
+
+        Raises:
+            InputError: the file has no such stream, the stream holds encoded images, or the file is damaged.
+        """
+        opened = self._opened(stream)
+        self._check_kind(stream, opened, images=False)
+        with refusing_damage(self.path):
+            yield from opened.blocks()
+
+    def n_blocks(self, stream: str) -> int:
+        """Return how many blocks ``blocks`` yields."""
+        return self._opened(stream).n_block
 
     def read_aligned(self, stream: str, indices: Sequence[int] | npt.NDArray[np.int64]) -> AlignedBatch:
         """Return the mean of a stream's frames inside each word of several clips; see ``word_means``.
@@ -223,14 +240,20 @@ class DatasetReader(DatasetTables):
         self._check_name("stream", stream, self.stream_names)
         return self._values(f"/streams/{stream}/{column}")
 
-    def _runs_of(
+    def _bounds_of(
         self, stream: str, opened: OpenStream, indices: Sequence[int] | npt.NDArray[np.int64]
-    ) -> list[tuple[int, int]]:
-        """Return where the frames of each clip begin and end."""
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return where the frames of each clip begin, and where they end."""
         clips = np.asarray(indices if len(indices) else np.empty(0, np.int64))
         for index in clips[(clips < 0) | (clips >= opened.offsets.size - 1)][:1]:
             self._check_clip(f"stream {stream!r}", opened.offsets.size - 1, index)
-        return list(zip(opened.offsets[clips].tolist(), opened.offsets[clips + 1].tolist(), strict=True))
+        return opened.offsets[clips], opened.offsets[clips + 1]
+
+    def _runs_of(
+        self, stream: str, opened: OpenStream, indices: Sequence[int] | npt.NDArray[np.int64]
+    ) -> list[tuple[int, int]]:
+        starts, stops = self._bounds_of(stream, opened, indices)
+        return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
     def _check_kind(self, stream: str, opened: OpenStream, *, images: bool) -> None:
         if bool(opened.info.codec) is images:

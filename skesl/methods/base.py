@@ -28,10 +28,11 @@ from skesl.task import Problem, Task
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """Settings that go together: the method's, and what they ask of the training of each stage."""
+    """Settings that go together: the method's, what they ask of the training of each stage, features of their data."""
 
     config: Any
     train: Mapping[Stage, Mapping[str, Any]] = field(default_factory=dict)
+    n_features: Mapping[str, int] = field(default_factory=dict)  # of each stream, where published for one dataset
 
 
 class Method(nn.Module):
@@ -137,6 +138,22 @@ class Method(nn.Module):
     def predict(self, batch: Batch) -> Tensor:
         """Return the prediction for each clip, shape (clip, column); see ``Task`` for the columns."""
         raise MethodError(f"method {self.name!r} predicts nothing")
+
+    @property
+    def generated_labels(self) -> tuple[str, ...]:
+        """Names of the human labels in whose place the method generates labels; see ``generate_labels``."""
+        return ()
+
+    def generate_labels(self, batch: Batch) -> Tensor:
+        """Return the labels that the trained method generates, NaN where it cannot.
+
+        Args:
+            batch: with the clips' own labels.
+
+        Returns:
+            Shape (clip, label), in the order of ``generated_labels``.
+        """
+        raise MethodError(f"method {self.name!r} generates no labels")
 
     def use_mask_states(self, states: MaskStates) -> None:
         """Take the frozen text encoder's states of the hidden words as they were computed before.

@@ -75,7 +75,8 @@ SKESL_PRESETS: Mapping[str, Preset] = {
         config=_RELEASED,
         train={
             "pretrain": {**_ADAM, **_RATES, "n_epochs": 100, "seed": 666},
-            "finetune": {**_ADAM, **_RATES, "n_epochs": 200, "seed": 666},
+            # main.py:80,201: the only stage of the released code whose rates change
+            "finetune": {**_ADAM, **_RATES, "n_epochs": 200, "seed": 666, "schedule": "released-cosine"},
         },
     ),
     "paper": Preset(

@@ -10,9 +10,9 @@ pseudo-targets; the model is pretrained without labels and fine-tuned on labels,
 supervision. Inferred: everything else, see ``VatConfig``. The figure's box "MLM" is a left-over of ALBEF, for README
 lists three losses; a masked-spectrogram term stands for it where ``hidden_fraction`` is above 0.
 
-Sources: ACM MM 2023, 10.1145/3581783.3612872 (Zong, Ding, Li, Zhou, Li, Zheng, Zhou); MRAC 2023, 10.1145/3607865.3613184;
-README and figures/pipeline.jpg of dingchaoyue/Multimodal-Emotion-Recognition-Challenges; Li et al., "Align before Fuse",
-NeurIPS 2021.
+Sources: ACM MM 2023, 10.1145/3581783.3612872 (Zong, Ding, Li, Zhou, Li, Zheng, Zhou); MRAC 2023,
+10.1145/3607865.3613184; README and figures/pipeline.jpg of
+dingchaoyue/Multimodal-Emotion-Recognition-Challenges; Li et al., "Align before Fuse", NeurIPS 2021.
 """
 
 from __future__ import annotations

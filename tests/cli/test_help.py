@@ -44,7 +44,9 @@ COMMANDS = [
             "join",
             "merge",
             "parse-openface",
+            "plot",
             "presets",
+            "report",
             "run-openface",
             "split",
             "subset",
@@ -57,7 +59,7 @@ COMMANDS = [
         for name in ("compare", "estimate", "evaluate", "finetune", "predict", "presets", "pretrain", "report")
     ),
 ]
-HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2")
+HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2", "matplotlib")
 
 
 def cpu_s(command):

@@ -219,6 +219,26 @@ def test_predict_writes_elsewhere_but_replaces_a_file_only_when_asked(tuned, dat
     assert len(target.read_text().splitlines()) == 1 + 3
 
 
+def test_predict_writes_parquet_that_evaluate_reads_and_refuses_it_at_once_without_pyarrow(
+    tuned, data, tmp_path, monkeypatch
+):
+    pytest.importorskip("pyarrow")
+    target = tmp_path / "said.parquet"
+    arguments = ["predict", tuned, data, "--split", "test", "--device", "cpu", "--out", target]
+
+    assert run_command(*arguments).stdout == f"{target}: 3 clips\n"
+    evaluated = [
+        json.loads(run_command("evaluate", *source, data, "--json", "--resamples", "100").stdout)["metrics"]
+        for source in (["--predictions", target], [tuned])
+    ]
+    assert evaluated[0]["mae"] == pytest.approx(evaluated[1]["mae"], abs=1e-12)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setattr("skesl.predict_run", lambda *_, **__: pytest.fail("it predicted first"))
+    refused = run_command(*arguments, "--overwrite")
+    assert refused.exit_code == 4
+    assert only_line(refused.stderr).endswith("not installed; pip install 'mmfeat[parquet]'")
+
+
 @pytest.mark.parametrize("command", ["pretrain", "finetune"])
 def test_an_existing_run_is_replaced_only_when_asked(command, tuned, data, encoder):
     arguments = [command, data, "--run", tuned, "--text-encoder", encoder, *TRAINING, *SMALL]

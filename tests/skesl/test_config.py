@@ -63,5 +63,5 @@ def test_every_problem_has_a_metric_that_chooses_and_refuses_an_unknown_one(prob
 
     assert choose_selection_metric(task, truth, None) == SELECTION_METRIC[problem]
     assert SELECTION_METRIC[problem] in metrics_of(task, truth, truth)
-    with pytest.raises(ConfigError, match="selection_metric: expected one of .*, got 'loss'"):
+    with pytest.raises(ConfigError, match=r"selection_metric: expected one of .*, got 'loss'"):
         choose_selection_metric(task, truth, "loss")

@@ -135,7 +135,10 @@ def test_a_stage_that_the_data_do_not_serve_says_why(tmp_path):
 
 
 def test_an_unknown_text_encoder_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(InputError, match=r"expected a folder with a transformers model.*bert-base, bert-large, minilm"):
+    with pytest.raises(
+        InputError,
+        match=r"expected a folder with a transformers model.*bert-base, bert-large, bert-base-chinese, minilm",
+    ):
         of_skesl(str(tmp_path / "nothing"))
 
 

@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 
 from mmfeat import DatasetReader
 from mmfeat.testing import write_example_dataset
-from skesl import ClipSet, ExperimentConfig, RunOptions, TrainConfig, evaluate_run, finetune, pretrain
+from skesl import ClipSet, ExperimentConfig, RunOptions, TrainConfig, evaluate_run, finetune, predict_run, pretrain
 from skesl.batches import epoch_batches, parts_of
 from skesl.methods.text_only import TextOnly
+from skesl.predictions import Predictions
 from skesl.testing import make_method, tiny_text_encoder, write_tiny_text_encoder
 
 # 11 clips to train on: the last batch has 3 of them, 2 for the first process; no dropout, which processes draw apart
@@ -48,19 +49,20 @@ def runs(tmp_path_factory):
 
     for stage, *arguments in trainings("one"):
         {"pretrain": pretrain, "finetune": finetune}[stage](*arguments)
-    by_two_processes(trainings("two"))
+    by_two_processes("one_of_two.py", trainings=trainings("two"))
     return data, folder / "one", folder / "two"
 
 
-def by_two_processes(trainings):
+def by_two_processes(script, **settings):
+    """Run a script in two processes as ``torchrun`` starts them, with its place, the port and these as globals."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["skesl.stages"])
-    script = str(Path(__file__).with_name("one_of_two.py"))
+    path = str(Path(__file__).with_name(script))
     processes = [
-        context.Process(target=runpy.run_path, args=(script, {"place": place, "port": port, "trainings": trainings}))
+        context.Process(target=runpy.run_path, args=(path, {"place": place, "port": port, **settings}))
         for place in range(2)
     ]
     for process in processes:
@@ -106,6 +108,23 @@ def test_every_clip_is_predicted_once_by_two_processes(runs):
     rows, others = ((run / "run" / "predictions.csv").read_text().splitlines() for run in (one, two))
 
     assert [row.split(",")[0] for row in others] == [row.split(",")[0] for row in rows]
+
+
+@pytest.mark.slow
+def test_two_processes_that_predict_share_the_clips_and_one_of_them_writes_and_prints(runs, tmp_path):
+    data, one, _ = runs
+    command = ["predict", str(one / "run"), str(data), "--device", "cpu", "--out", str(tmp_path / "all.csv")]
+    by_two_processes("one_of_two_predicts.py", command=command, folder=tmp_path)
+
+    expected = predict_run(one / "run", data, device="cpu")
+    found = Predictions.load(tmp_path / "all.csv", expected.task)
+    assert found.clip_ids == expected.clip_ids
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+    said = [json.loads((tmp_path / f"said-{place}.json").read_text()) for place in range(2)]
+    assert [text for text, _, _ in said] == [f"{tmp_path / 'all.csv'}: 22 clips\n", ""]
+    assert [n_written for _, n_written, _ in said] == [1, 0]
+    # 22 clips in batches of 4: six batches, three of which each process reads
+    assert [n_batch for _, _, n_batch in said] == [3, 3]
 
 
 @pytest.mark.parametrize("n_process", [1, 2, 3, 5])

@@ -325,14 +325,16 @@ def test_a_compiled_call_neither_reads_nor_writes_beyond_its_bounds(tmp_path):
     with (tmp_path / "a").open("rb") as handle:
         content = np.full(20, 255, np.uint8)
 
-        def read(begins, places, sizes, room=0):
-            runs = (np.array(numbers, dtype=np.int64) for numbers in (begins, places, sizes))
-            return read_runs(handle.fileno(), content[5:15], *runs, room)
+        def read(starts, lengths, places, ends=(0,), *, first_byte=0, row_bytes=1):
+            runs = (np.array(numbers, dtype=np.int64) for numbers in (starts, lengths, places, ends))
+            return read_runs(handle.fileno(), first_byte, row_bytes, content[5:15], *runs)
 
-        assert read([0], [50], [11]) == 0
-        assert read([-1], [50], [2]) == 0
-        assert read([0], [95], [6]) == 0
-        assert read([0], [-1], [2]) == 0
-        assert read([0, 5], [10, 20], [2, -3], 5) == 2
+        assert read([50], [11], [0]) == 0
+        assert read([25], [6], [0], row_bytes=2) == 0
+        assert read([50], [2], [-1]) == 0
+        assert read([95], [6], [0]) == 0
+        assert read([-1], [2], [0]) == 0
+        assert read([50], [2], [0], [11]) == 0
+        assert read([4, 20], [2, -3], [0, 5], [5, 10], first_byte=6) == 2
     assert content[:5].tolist() == content[15:].tolist() == [255] * 5
     assert content[5:15].tolist() == [10, 11] + [0] * 8

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmfeat import ConfigError
+from mmfeat import ConfigError, read_openface_csv
 from mmfeat.vision import GROUPS, OPENFACE_COLUMNS, select_columns
 from mmfeat.vision.columns import UNITS, flags_for
 
@@ -22,6 +22,36 @@ COUNTS = {
 
 def test_there_are_709_different_columns_with_a_unit_each():
     assert len(OPENFACE_COLUMNS) == len(set(OPENFACE_COLUMNS)) == len(UNITS) == 709
+
+
+def openface_header():
+    """Return the header that FeatureExtraction writes, spelt out group by group: no name comes from mmfeat."""
+    units = ["01", "02", "04", "05", "06", "07", "09", "10", "12", "14", "15", "17", "20", "23", "25", "26", "45"]
+    present = sorted([*units, "28"])
+    return [
+        *("frame", "face_id", "timestamp", "confidence", "success"),
+        *(f"gaze_{eye}_{axis}" for eye in (0, 1) for axis in "xyz"),
+        *("gaze_angle_x", "gaze_angle_y"),
+        *(f"eye_lmk_{axis}_{point}" for axis in "xyXYZ" for point in range(56)),
+        *(f"pose_{kind}{axis}" for kind in "TR" for axis in "xyz"),
+        *(f"{axis}_{point}" for axis in "xyXYZ" for point in range(68)),
+        *("p_scale", "p_rx", "p_ry", "p_rz", "p_tx", "p_ty"),
+        *(f"p_{number}" for number in range(34)),
+        *(f"AU{unit}_r" for unit in units),
+        *(f"AU{unit}_c" for unit in present),
+    ]
+
+
+def test_the_709_columns_are_those_of_an_openface_header_in_their_order(tmp_path):
+    header = openface_header()
+    path = tmp_path / "a.csv"
+    row = ["1", "0", "0.000", "0.98", "1", *map(str, range(709))]
+    path.write_text(f"{', '.join(header)}\n{', '.join(row)}\n")
+
+    features = read_openface_csv(path)
+
+    assert features.names == OPENFACE_COLUMNS == tuple(header[5:])
+    assert features.values[0].tolist() == list(range(709))
 
 
 def test_every_group_has_its_number_of_columns():

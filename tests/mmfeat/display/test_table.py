@@ -1,7 +1,7 @@
 import csv
 import math
 
-from skesl.tables import Table
+from mmfeat.display import Table
 
 TABLE = Table(
     header=("metric", "skesl", "95 % interval", "note"),
