@@ -32,7 +32,7 @@ def chance_of(found):
 
 @pytest.mark.parametrize("shift", [0, 7])
 def test_a_held_out_video_finds_its_own_sound(grid, tmp_path, shift):
-    windows = write_windows(grid, tmp_path / "windows.h5", step=6, shift=shift)
+    windows = write_windows(grid, tmp_path / "windows.h5", step=3, shift=shift)
 
     found = retrieve(train(windows, tmp_path / "run", n_epochs=N_EPOCHS), windows)
 
