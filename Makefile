@@ -6,7 +6,7 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-gpu bench-bootstrap results format clean
+.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-gpu bench-bootstrap bench-dialogues results format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench-loading     speed and equality of the batches for training (about 3 minutes)"
 	@echo "make bench-training    speed and error of training, into README (about 10 minutes; texts of MMFEAT_REAL_DATA)"
 	@echo "make bench-gpu         speed of training on a GPU and what bounds it (about 10 minutes; needs a CUDA device)"
+	@echo "make bench-dialogues   speed of encoding a dialogue once for all its utterances (about 1 minute)"
 	@echo "make bench-bootstrap   speed of the intervals of skesl evaluate, printed"
 	@echo "make bench      all benchmarks but the one on a GPU"
 	@echo "make results    every method on real data over 5 seeds, into benchmarks/RESULTS.md; needs MMFEAT_REAL_DATA (hours)"
@@ -88,7 +89,11 @@ bench-gpu: install
 bench-bootstrap: install
 	$(BIN)/python benchmarks/bootstrap.py
 
-bench: bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap
+bench-dialogues: install
+	$(BIN)/python benchmarks/dialogue_encoding.py --write
+
+bench: bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap \
+	bench-dialogues
 
 results: install
 	$(BIN)/python benchmarks/results.py --write

@@ -42,6 +42,7 @@ MOSI_METRICS = ("mae", "corr", "acc2_non0", "acc2_has0", "f1_non0", "acc7_round"
 MOSI_TRAIN = TrainConfig(
     n_epochs=5, learning_rate=1e-3, text_encoder_learning_rate=5e-5, length_buckets=True, patience=0, device="cpu"
 )
+SKESL_TRAIN = replace(MOSI_TRAIN, learning_rate=1e-4)  # of everything but the text encoder, as the paper has it
 RAVDESS_TRAIN = TrainConfig(
     n_epochs=6, batch_size=16, learning_rate=5e-4, text_encoder_learning_rate=2e-5, patience=0, device="cpu"
 )
@@ -71,14 +72,14 @@ class Entry:
 
 MOSI = (
     Entry(name="text_only", method="text_only", train=MOSI_TRAIN),
-    Entry(name="skesl, words alone", method="skesl", settings=WORDS_ALONE, train=MOSI_TRAIN),
+    Entry(name="skesl, words alone", method="skesl", settings=WORDS_ALONE, train=SKESL_TRAIN),
     Entry(
         name="skesl, words alone, pretrained on sentences",
         method="skesl",
         settings={**WORDS_ALONE, "freeze_text_encoder_in_pretraining": False, "masking": {"max_neutral_fraction": 0.2}},
-        train=MOSI_TRAIN,
+        train=SKESL_TRAIN,
         pretrained_on="sentences",
-        pretraining=replace(MOSI_TRAIN, n_epochs=1),
+        pretraining=replace(SKESL_TRAIN, n_epochs=1),
     ),
     Entry(name="self_mm, words alone", method="self_mm", settings=WORDS_ALONE, train=MOSI_TRAIN),
     Entry(name="tam_ulag, words alone", method="tam_ulag", settings=WORDS_ALONE, train=MOSI_TRAIN),

@@ -11,7 +11,10 @@ import click
 from .options import FILE, FOLDER
 
 method_option = click.option(
-    "--method", default="skesl", show_default=True, help="Method by name: skesl, text_only, self_mm, tam_ulag, vat."
+    "--method",
+    default="skesl",
+    show_default=True,
+    help="Method by name: skesl, text_only, self_mm, tam_ulag, univa, vat.",
 )
 preset_option = click.option("--preset", default=None, help="Settings by name; skesl presets lists them.")
 _SETTINGS = {

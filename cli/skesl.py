@@ -12,6 +12,7 @@ from .estimate import estimate, presets
 from .evaluate import compare, evaluate, predict
 from .report import report
 from .train import finetune, pretrain
+from .va_fit import va_fit
 
 
 @click.group(cls=BoundaryGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,7 +26,7 @@ def skesl() -> None:
     """
 
 
-for _command in (pretrain, finetune, evaluate, compare, report, predict, ensemble, estimate, presets):
+for _command in (pretrain, finetune, evaluate, compare, report, predict, ensemble, estimate, presets, va_fit):
     skesl.add_command(_command)
 
 

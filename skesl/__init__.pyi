@@ -47,6 +47,7 @@ from .folds import (
     train_folds as train_folds,
 )
 from .inputs import (
+    DialogueInputConfig as DialogueInputConfig,
     InputConfig as InputConfig,
 )
 from .lexicon import (
@@ -111,4 +112,8 @@ from .task import (
 from .text import (
     TextEncoder as TextEncoder,
     load_text_encoder as load_text_encoder,
+)
+from .va_fit import (
+    VaFitReport as VaFitReport,
+    fit_va as fit_va,
 )

@@ -34,7 +34,13 @@ class Part:
 
 
 def epoch_batches(
-    n_clip: int, batch_size: int, *, seed: int, epoch: int, lengths: npt.NDArray[np.integer] | None = None
+    n_clip: int,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    lengths: npt.NDArray[np.integer] | None = None,
+    recordings: IntArray | None = None,
 ) -> list[IntArray]:
     """Return the clips of each batch of an epoch, shuffled; every clip stands in one batch.
 
@@ -44,9 +50,15 @@ def epoch_batches(
         seed: of the order.
         epoch: each epoch has an order of its own.
         lengths: shape (clip,); where given, batches hold clips of similar length.
+        recordings: shape (clip,), number of the recording of each clip; where given, whole recordings are shuffled, and
+            a batch holds as many as fill it. A recording stands in two batches where one ends inside it.
     """
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(n_clip)
+    if recordings is not None:
+        _, numbers = np.unique(recordings, return_inverse=True)
+        places = rng.permutation(int(numbers.max(initial=-1)) + 1)
+        return _cut(order[np.argsort(places[numbers[order]], kind="stable")], batch_size)
     if lengths is None:
         return _cut(order, batch_size)
     sorted_runs = [run[np.argsort(lengths[run], kind="stable")] for run in _cut(order, _BUCKETED * batch_size)]

@@ -22,6 +22,7 @@ class TrainConfig:
     batch_size: int = 32  # clips, shared among the processes that train together
     n_accumulated: int = 1  # batches whose gradients make one step; the last step of an epoch takes what is left
     length_buckets: bool = False  # clips of similar text length share a batch: less padding, a coarser shuffle
+    recording_batches: bool = False  # clips of one recording share a batch: a dialogue is encoded once for all of them
     learning_rate: float = 1e-4  # everything but the text encoder
     text_encoder_learning_rate: float = 5e-6  # SKESL (ACL 2023 Findings), section 4.3
     schedule: Schedule = "constant"  # of the learning rates, see skesl.schedules
@@ -51,6 +52,8 @@ class TrainConfig:
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.length_buckets and self.recording_batches:
+            raise ConfigError("length_buckets and recording_batches: expected one of them, a batch is formed one way")
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed must lie in 0 … {2**32 - 1}, got {self.seed}")
         if self.max_text_tokens < 3:

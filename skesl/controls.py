@@ -1,9 +1,11 @@
 """What a trained method does when something is taken from it: the controls of ``skesl evaluate --ablate, --missing``.
 
-- A modality is removed: no frame of a stream is real, of a text only its first and last token stay.
+- A modality is removed: no frame of a stream is real, of a text only its first and last token stay, and nothing of
+  the texts around it.
 - A modality is shuffled: every clip gets that of another clip of the part, so that it is well formed but says nothing
   of the clip. What a method gains from a modality is what it loses here.
-- A share of frames and tokens is missing at random, or whole modalities of clips are.
+- A share of frames and tokens is missing at random, or whole modalities of clips are; the texts around a clip's own
+  stay as they are.
 
 Of a method that does not read the words there is no text to take; its lone mask stays.
 
@@ -21,6 +23,7 @@ import numpy.typing as npt
 
 from mmfeat import Float32Array
 from skesl.buffers import Buffers
+from skesl.context import lone_text
 from skesl.data import Batch, ClipSet, Sample, collate
 
 TEXT = "text"
@@ -75,7 +78,7 @@ def shuffled(modality: str, *, seed: int = 0) -> Callable[[ClipSet], ChangedClip
         def swap(sample: Sample, item: int) -> Sample:
             other = clips[int(others[item])]
             if modality == TEXT:
-                return replace(sample, ids=other.ids)
+                return replace(sample, ids=other.ids, dialogue=other.dialogue)
             return replace(sample, streams={**sample.streams, modality: other.streams[modality]})
 
         return ChangedClips(clips, swap)
@@ -91,7 +94,8 @@ def missing_frames(rate: float, *, seed: int = 0) -> Callable[[ClipSet], Changed
         inner = np.asarray(sample.ids[1:-1], dtype=np.int64)
         kept = inner[(rng.random(inner.size) >= rate) | (not reads_text)].tolist()
         streams = {name: values[rng.random(len(values)) >= rate] for name, values in sample.streams.items()}
-        return replace(sample, ids=(sample.ids[0], *kept, sample.ids[-1]), streams=streams)
+        dialogue = sample.dialogue and sample.dialogue.kept(rng.random(sample.dialogue.n_token) >= rate)
+        return replace(sample, ids=(sample.ids[0], *kept, sample.ids[-1]), streams=streams, dialogue=dialogue)
 
     return lambda clips: ChangedClips(clips, partial(drop, reads_text=TEXT in clips.modalities))
 
@@ -119,5 +123,6 @@ def derangement(n: int, *, seed: int) -> Indices:
 
 def _emptied(sample: Sample, modality: str) -> Sample:
     if modality == TEXT:
-        return replace(sample, ids=(sample.ids[0], sample.ids[-1]))
+        ids = (sample.ids[0], sample.ids[-1])
+        return replace(sample, ids=ids, dialogue=sample.dialogue and lone_text(ids))
     return replace(sample, streams={**sample.streams, modality: sample.streams[modality][:0]})

@@ -16,7 +16,9 @@ from torch.utils.data import Dataset
 from mmfeat import BoolArray, DatasetReader, Float32Array
 from skesl.buffers import Buffers
 from skesl.config import Stage
-from skesl.inputs import Cut, InputConfig, frames_cut
+from skesl.context import DialogueBatch, DialogueText, dialogue_batch
+from skesl.dialogue_table import RecordingTexts
+from skesl.inputs import Cut, DialogueInputConfig, InputConfig, frames_cut
 from skesl.masking import MaskingConfig, TextMasker
 from skesl.text import TextEncoder
 from skesl.text_table import TextTable
@@ -36,6 +38,7 @@ class Sample:
     row: int = 0
     recording: int = 0
     side_labels: Mapping[str, float] = field(default_factory=dict)
+    dialogue: DialogueText | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +57,7 @@ class Batch:
         rows: int64, shape (clip,): place of each clip in its ``ClipSet``.
         recordings: int64, shape (clip,): number of each clip's recording in its ``ClipSet``.
         side_labels: float32, shape (clip,), of further labels by name, NaN where a clip has none.
+        dialogues: the texts among those of their recordings, where they are read so.
     """
 
     clip_ids: tuple[str, ...]
@@ -66,12 +70,13 @@ class Batch:
     rows: Tensor
     recordings: Tensor
     side_labels: dict[str, Tensor] = field(default_factory=dict)
+    dialogues: DialogueBatch | None = None
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
         """Return the batch on another device."""
 
         def move(value: Any) -> Any:
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor | DialogueBatch):
                 return value.to(device, non_blocking=non_blocking)
             return {name: move(item) for name, item in value.items()} if isinstance(value, dict) else value
 
@@ -80,7 +85,8 @@ class Batch:
     def tensors(self) -> list[Tensor]:
         """Return every tensor of the batch."""
         single = [self.input_ids, self.text_mask, self.labels, self.mask_positions, self.rows, self.recordings]
-        return [*single, *self.streams.values(), *self.stream_masks.values(), *self.side_labels.values()]
+        several = [*self.streams.values(), *self.stream_masks.values(), *self.side_labels.values()]
+        return [*single, *several, *([] if self.dialogues is None else self.dialogues.tensors())]
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -147,9 +153,27 @@ class ClipSet(Dataset[Sample]):
             self._labels = self._table.targets[:, None]
         self._side_labels = {name: values[indices] for name, values in (side_labels or {}).items()}
         self._recordings = _numbered([reader.recording_ids[index] for index in indices])
+        self._dialogues: RecordingTexts | None = None
+        if encoder is not None and isinstance(self._inputs, DialogueInputConfig) and self._inputs.reads_dialogues:
+            self._dialogues = RecordingTexts.build(reader, indices, encoder, self._inputs)
 
     def __len__(self) -> int:
         return int(self._indices.size)
+
+    @property
+    def reader(self) -> DatasetReader:
+        """The dataset that the clips are of."""
+        return self._reader
+
+    @property
+    def indices(self) -> npt.NDArray[np.int64]:
+        """Place of each clip in the dataset, shape (clip,)."""
+        return self._indices
+
+    @property
+    def texts(self) -> list[str]:
+        """What is said in each clip."""
+        return [self._reader.texts[index] for index in self._indices]
 
     @property
     def clip_ids(self) -> tuple[str, ...]:
@@ -184,7 +208,7 @@ class ClipSet(Dataset[Sample]):
     @property
     def n_byte(self) -> int:
         """Bytes that the texts take in memory."""
-        return 0 if self._table is None else self._table.n_byte
+        return sum(table.n_byte for table in (self._table, self._dialogues) if table is not None)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose random words are drawn."""
@@ -202,6 +226,7 @@ class ClipSet(Dataset[Sample]):
             row=item,
             recording=int(self._recordings[item]),
             side_labels={name: float(values[item]) for name, values in self._side_labels.items()},
+            dialogue=None if self._dialogues is None else self._dialogues.text(item),
         )
 
     def batch(self, items: IntArray, buffers: Buffers | None = None) -> Batch:
@@ -224,6 +249,7 @@ class ClipSet(Dataset[Sample]):
             rows=torch.from_numpy(np.asarray(items, dtype=np.int64)),
             recordings=torch.from_numpy(self._recordings[items]),
             side_labels={name: torch.from_numpy(values[items]) for name, values in self._side_labels.items()},
+            dialogues=None if self._dialogues is None else self._dialogues.batch(items),
         )
 
     def cuts(self) -> list[Cut]:
@@ -232,6 +258,8 @@ class ClipSet(Dataset[Sample]):
         return [cut for cut in (self._text_cut(), *frames) if cut is not None]
 
     def _text_cut(self) -> Cut | None:
+        if self._dialogues is not None:
+            return self._dialogues.cut()
         if self._table is None:
             return None
         limit = self._table.max_tokens
@@ -301,6 +329,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
             name: torch.tensor([sample.side_labels[name] for sample in samples], dtype=torch.float32)
             for name in samples[0].side_labels
         },
+        dialogues=dialogue_batch([sample.dialogue for sample in samples if sample.dialogue is not None]),
     )
 
 

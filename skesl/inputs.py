@@ -45,6 +45,11 @@ class InputConfig:
         """Whether the words are read."""
         return "text" in self.modalities
 
+    @property
+    def reads_dialogues(self) -> bool:
+        """Whether each text is read among those of its recording."""
+        return False
+
     def max_frames(self, stream: str) -> int | None:
         """Return how many frames of a stream are kept, None where all are."""
         return {"audio": self.max_audio_frames, "vision": self.max_vision_frames}.get(stream)
@@ -69,6 +74,27 @@ class InputConfig:
     def frames(self, stream: str, features: FrameFeatures) -> Float32Array:
         """Return the frames of one clip that are read, shape (frame, feature)."""
         return features.values[self.kept(stream, features)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialogueInputConfig(InputConfig):
+    """How much of a clip a method reads that can read a text among those of its recording (``skesl.context``)."""
+
+    max_dialogue_tokens: int | None = None  # of the texts of a recording in one sequence; none: each text alone
+    min_utterance_tokens: int = 1  # that each text of a recording may keep; a recording of too many texts is parted
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.min_utterance_tokens < 1:
+            raise ConfigError(f"min_utterance_tokens must be at least 1, got {self.min_utterance_tokens}")
+        least = 2 + self.min_utterance_tokens
+        if self.max_dialogue_tokens is not None and self.max_dialogue_tokens < least:
+            raise ConfigError(f"max_dialogue_tokens must be at least {least}, got {self.max_dialogue_tokens}")
+
+    @property
+    def reads_dialogues(self) -> bool:
+        """Whether each text is read among those of its recording."""
+        return self.reads_text and self.max_dialogue_tokens is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ from mmfeat import (
 )
 from skesl.checkpoint import Run, load_run
 from skesl.config import TrainConfig
+from skesl.context import lone_text
 from skesl.data import Sample, collate
 from skesl.errors import CheckpointError
 from skesl.masking import TextMasker
@@ -110,8 +111,13 @@ def predict_clip(
         streams, notes = _streams(loaded, entry, frame_rate_hz)
     if not text.strip() and all(len(values) == 0 for values in streams.values()):
         raise InputError(f"{entry.clip_id}: expected a text or a stream that can be read, got none; {'; '.join(notes)}")
+    ids = _ids(loaded, text)
     sample = Sample(
-        clip_id=entry.clip_id, ids=_ids(loaded, text), streams=streams, labels=(0.0,) * len(loaded.method.task.labels)
+        clip_id=entry.clip_id,
+        ids=ids,
+        streams=streams,
+        labels=(0.0,) * len(loaded.method.task.labels),
+        dialogue=lone_text(ids) if loaded.method.inputs.reads_dialogues else None,
     )
     chosen = choose_device(device)
     with torch.inference_mode():

@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from mmfeat.errors import InputError, MissingExtraError
 from skesl.errors import CheckpointError
+from skesl.word_vectors import BUNDLED_VECTORS, PREFIX, is_word_vectors, load_word_vectors
 
 PUBLISHED_ENCODERS = {
     "bert-base": BertConfig(vocab_size=30_522),
@@ -67,12 +68,15 @@ def load_text_encoder(name: str) -> TextEncoder:
 
     Args:
         name: a folder with ``config.json``, weights and tokenizer; a name on the model hub; or ``minilm-l6``,
-            which comes with the extra ``minilm`` and needs no download.
+            which comes with the extra ``minilm`` and needs no download; or word vectors, see ``load_word_vectors``.
 
     Raises:
-        MissingExtraError: ``minilm-l6`` was asked for and its package is not installed.
+        MissingExtraError: ``minilm-l6`` or ``glove-6b-50d`` was asked for and its package is not installed.
         InputError: nothing could be loaded under this name, or the tokenizer is not a fast one with words.
     """
+    if is_word_vectors(name):
+        vectors, words = load_word_vectors(name)
+        return TextEncoder(model=vectors, tokenizer=_checked(words, name), source=name)
     location = _bundled_folder(name) if name in BUNDLED_ENCODERS else name
     try:
         with no_progress_bar():
@@ -81,7 +85,7 @@ def load_text_encoder(name: str) -> TextEncoder:
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(
             f"text encoder {name!r}: expected a folder with a transformers model, a hub name that can be reached, "
-            f"or one of {', '.join(BUNDLED_ENCODERS)}: {str(error).splitlines()[0]}"
+            f"{PREFIX}FILE, or one of {', '.join((*BUNDLED_ENCODERS, *BUNDLED_VECTORS))}: {str(error).splitlines()[0]}"
         ) from error
     return TextEncoder(model=model, tokenizer=_checked(tokenizer, name), source=name)
 

@@ -83,7 +83,7 @@ class TextTable:
             hides_words: whether a word of each text is hidden.
         """
         rows = _rows(texts, masker, hides_words=hides_words)
-        columns: list[dict[str, Any]] = [_columns(chunk) for chunk in _chunks(rows)] or [_columns([])]
+        columns: list[dict[str, Any]] = [_columns(chunk) for chunk in chunks(rows)] or [_columns([])]
         whole = {name: np.concatenate([chunk[name] for chunk in columns]) for name in columns[0]}
         offsets = np.concatenate([[0], np.cumsum(whole.pop("n_id"))]).astype(np.int64)
         return cls(masker=masker, offsets=offsets, **whole)
@@ -145,7 +145,7 @@ class TextTable:
 def _rows(texts: Iterable[str], masker: TextMasker, *, hides_words: bool) -> Iterator[_Row]:
     rng = np.random.default_rng(0)
     untouched = rng.bit_generator.state
-    for chunk in _chunks(texts):
+    for chunk in chunks(texts):
         for text in masker.prepare(chunk):
             n_piece = len(text.pieces.ids)
             if not hides_words:
@@ -171,7 +171,8 @@ def _columns(rows: list[_Row]) -> dict[str, Any]:
     }
 
 
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Yield items, as many at once as are tokenised together."""
     iterator = iter(items)
     while chunk := list(itertools.islice(iterator, _TEXTS_AT_ONCE)):
         yield chunk

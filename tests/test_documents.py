@@ -145,9 +145,10 @@ def test_the_table_of_presets_is_that_of_the_code():
     assert shown == {name: flat(config_to_dict(config)) for name, config in AUDIO_PRESETS.items()}
 
 
-def test_the_table_of_skesl_presets_is_that_of_the_code():
-    presets = find_method("skesl").presets
-    text = (ROOT / "schemas" / "skesl.md").read_text(encoding="utf-8").partition("## Which word")[0]
+@pytest.mark.parametrize(("method", "behind"), [("skesl", "## Which word"), ("univa", "## Texts")])
+def test_the_table_of_a_methods_presets_is_that_of_the_code(method, behind):
+    presets = find_method(method).presets
+    text = (ROOT / "schemas" / f"{method}.md").read_text(encoding="utf-8").partition(behind)[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:3] == "| `"]
     shown = {name: {} for name in presets}
     for title, *cells, _ in rows:

@@ -46,7 +46,11 @@ SKESL_2 = {
     "skesl.batches",
     "skesl.buffers",
     "skesl.config",
+    "skesl.context",
     "skesl.data",
+    "skesl.dialogue_length",
+    "skesl.dialogue_table",
+    "skesl.emotion_points",
     "skesl.errors",
     "skesl.gathering",
     "skesl.inputs",
@@ -66,6 +70,11 @@ SKESL_2 = {
     "skesl.task_outputs",
     "skesl.text",
     "skesl.text_table",
+    "skesl.va_lexicon",
+    "skesl.va_losses",
+    "skesl.va_models",
+    "skesl.va_scores",
+    "skesl.word_vectors",
     "skesl.word_piece_masking",
 }
 SKESL_3 = {
@@ -105,6 +114,7 @@ SKESL_3 = {
     "skesl.target",
     "skesl.task_measures",
     "skesl.trainer",
+    "skesl.va_fit",
     "skesl.watch",
 }
 

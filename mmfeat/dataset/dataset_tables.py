@@ -55,6 +55,11 @@ class DatasetTables(OpenDataset):
         return self._texts("/clips/speaker_id")
 
     @functools.cached_property
+    def positions(self) -> npt.NDArray[np.int32]:
+        """Order of each clip inside its recording, shape (clip,); equal ones where it is not known."""
+        return self._values("/clips/position")
+
+    @functools.cached_property
     def texts(self) -> tuple[str, ...]:
         """What is said in each clip; empty where unknown."""
         return self._texts("/clips/text")

@@ -56,7 +56,17 @@ COMMANDS = [
     ),
     *(
         ("skesl", skesl, name)
-        for name in ("compare", "estimate", "evaluate", "finetune", "predict", "presets", "pretrain", "report")
+        for name in (
+            "compare",
+            "estimate",
+            "evaluate",
+            "finetune",
+            "predict",
+            "presets",
+            "pretrain",
+            "report",
+            "va-fit",
+        )
     ),
 ]
 HEAVY = ("torch", "librosa", "transformers", "numba", "scipy", "h5py", "numpy", "soundfile", "av", "cv2", "matplotlib")

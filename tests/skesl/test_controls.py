@@ -39,7 +39,7 @@ def clip_set(reader, **inputs):
 def test_a_removed_text_keeps_its_special_tokens_and_nothing_else_changes(clips):
     for before, after in zip(list(clips), without("text")(clips), strict=True):
         assert after.ids == (before.ids[0], before.ids[-1])
-        assert (after.clip_id, after.label) == (before.clip_id, before.label)
+        assert (after.clip_id, after.labels) == (before.clip_id, before.labels)
         assert all(np.array_equal(after.streams[name], before.streams[name]) for name in STREAMS)
 
 

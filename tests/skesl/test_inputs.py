@@ -76,7 +76,7 @@ def test_without_text_every_text_is_one_mask(reader, stage):
     assert len({clips[item].ids for item in range(N_CLIP)}) == 1
     assert clips[0].ids[1] == ENCODER.tokenizer.mask_token_id
     assert clips[0].mask_position == (1 if stage == "pretrain" else 0)
-    assert [clips[item].label for item in range(N_CLIP)] == [with_text[item].label for item in range(N_CLIP)]
+    assert [clips[item].labels for item in range(N_CLIP)] == [with_text[item].labels for item in range(N_CLIP)]
     assert clips.cuts() == []
 
 

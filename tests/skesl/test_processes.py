@@ -167,3 +167,21 @@ def gradient(method, clips, weighted):
     for items, weight in weighted:
         (weight * method(clips.batch(items), "finetune")).backward()
     return torch.cat([p.grad.flatten() for p in method.parameters() if p.grad is not None])
+
+
+@pytest.mark.slow
+def test_metrics_of_several_labels_are_the_same_for_one_process_and_two(tmp_path, encoder, write_dialogues):
+    data, labels = write_dialogues(tmp_path / "dialogues.h5", n_dialogue=13), ("happy", "sad", "neutral")
+    thin = {"width": 12, "n_heads": 3, "n_inner": 24}
+    inputs = {"modalities": ["text"], "max_dialogue_tokens": 64}
+    config = ExperimentConfig(
+        method="univa", text_encoder=encoder, train=TRAIN, labels=labels, method_settings={**thin, "inputs": inputs}
+    )
+    by_two_processes([("finetune", data, tmp_path / "two", config)])
+
+    expected = json.loads(evaluate_run(tmp_path / "two", data, device="cpu").to_json())["metrics"]
+    assert {"ml_acc", "ml_acc_empty0", "micro_f1", "macro_f1", "hamming_loss"} <= expected.keys()
+    for place in range(2):
+        found = json.loads((tmp_path / "two" / f"report-{place}.json").read_text())["metrics"]
+        assert found == pytest.approx(expected, abs=1e-6, nan_ok=True)
+    assert len((tmp_path / "two" / "predictions.csv").read_text().splitlines()) == 1 + 12  # of three dialogues

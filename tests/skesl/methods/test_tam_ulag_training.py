@@ -39,7 +39,7 @@ QUICK = TrainConfig(
     n_epochs=3, batch_size=2, n_accumulated=2, learning_rate=1e-2, text_encoder_learning_rate=1e-3, device="cpu"
 )
 LEARN = TrainConfig(
-    n_epochs=12, batch_size=8, learning_rate=3e-3, text_encoder_learning_rate=3e-4, patience=0, device="cpu"
+    n_epochs=10, batch_size=8, learning_rate=3e-3, text_encoder_learning_rate=3e-4, patience=0, device="cpu"
 )
 
 
@@ -171,12 +171,13 @@ def test_labels_move_once_an_epoch_by_features_in_evaluation_mode(data):
 @pytest.fixture(scope="module", params=["text", "audio", "vision"])
 def planted(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    return request.param, write_example_dataset(folder / "planted.h5", n_clip=96, signal=(request.param,))
+    return request.param, write_example_dataset(folder / "planted.h5", n_clip=72, signal=(request.param,))
 
 
 def held_out_r(run, data, config):
     finetune(data, run, config)
-    return float(np.nan_to_num(evaluate_run(run, data, device="cpu").metrics["corr"]))
+    said = predict_run(run, data, part=Split.TEST, device="cpu")
+    return float(np.corrcoef(said.labels[:, 0], said.scores[:, 0])[0, 1])
 
 
 def test_a_label_that_stands_in_one_modality_is_learned(planted, encoder, tmp_path):
@@ -185,10 +186,9 @@ def test_a_label_that_stands_in_one_modality_is_learned(planted, encoder, tmp_pa
     assert held_out_r(tmp_path / "run", data, experiment(encoder, train=LEARN)) >= 0.8
 
 
+@pytest.mark.parametrize("planted", ["audio", "vision"], indirect=True)
 def test_the_released_variant_learns_nothing_that_is_heard_or_seen(planted, encoder, tmp_path):
-    modality, data = planted
-    if modality == "text":
-        pytest.skip("text is what it can learn, slowly: its gates let little through at first")
+    _, data = planted
 
     assert held_out_r(tmp_path / "run", data, experiment(encoder, train=LEARN, variant="released")) < 0.8
 

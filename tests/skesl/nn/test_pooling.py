@@ -1,7 +1,15 @@
+import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from skesl.nn.pooling import TemporalAttention, TemporalGates, last_padded_step, last_step, masked_mean
+from skesl.nn.pooling import (
+    AdditiveAttentionPooling,
+    TemporalAttention,
+    TemporalGates,
+    last_padded_step,
+    last_step,
+    masked_mean,
+)
 
 
 @settings(deadline=None)  # the first example may have to wait for torch
@@ -120,3 +128,35 @@ def test_released_gates_let_little_through_at_first():
     share = TemporalGates(768)(states).norm() / states.norm()
 
     assert 0.005 < share < 0.2
+
+
+def test_additive_attention_has_the_published_number_of_parameters():
+    pooling = AdditiveAttentionPooling(768)
+    assert sum(parameter.numel() for parameter in pooling.parameters()) == 1_182_721
+
+
+def test_additive_attention_is_the_formula():
+    torch.manual_seed(0)
+    pooling = AdditiveAttentionPooling(4).double()
+    states = torch.randn(1, 3, 4, dtype=torch.float64)
+    query = pooling.of_query.weight @ pooling.query + pooling.of_query.bias
+    scores = [
+        float(pooling.score.weight[0] @ torch.tanh(pooling.of_step.weight @ step + pooling.of_step.bias + query))
+        for step in states[0]
+    ]
+    shares = torch.tensor(scores, dtype=torch.float64).softmax(0)
+    found = pooling(states, torch.ones(1, 3, dtype=torch.bool))[0]
+    assert torch.allclose(found, shares @ states[0], atol=1e-12)
+
+
+def test_attention_weights_sum_to_one_over_the_real_steps():
+    torch.manual_seed(0)
+    pooling, mask = AdditiveAttentionPooling(4), torch.tensor([[True, True, False], [False, False, False]])
+    states = torch.randn(2, 3, 4)
+    states[:, 2] = float("inf")
+    weights = pooling.weights(torch.randn(2, 3, 4), mask)
+    assert weights.sum(1).tolist() == pytest.approx([1.0, 0.0])
+    assert (weights >= 0).all()
+    assert not weights[0, 2]
+    assert pooling(states, mask).isfinite().all()
+    assert not pooling(states, mask)[1].any()
