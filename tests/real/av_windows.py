@@ -32,15 +32,16 @@ N_TEST = 12  # recordings
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Among how many candidates the own one was first, or among the first five."""
+    """In how many trials, among how many candidates, how often the own one was first, or among the first five."""
 
     n: int
+    n_trial: int
     first: float
     first_five: float
 
     def __str__(self) -> str:
         chance = f"chance {1 / self.n:.3f} and {5 / self.n:.3f}"
-        return f"R@1 {self.first:.3f}, R@5 {self.first_five:.3f} of {self.n} ({chance})"
+        return f"R@1 {self.first:.3f}, R@5 {self.first_five:.3f} of {self.n} in {self.n_trial} trials ({chance})"
 
 
 def build_grid(data: Path, output: Path, *, n_jobs: int = 1) -> Path:
@@ -131,7 +132,9 @@ def train(data: Path, run: Path, *, n_epochs: int) -> Path:
 
 
 def retrieve(run: Path, data: Path, *, places: Sequence[int] = (0, 24, 48)) -> Found:
-    """Let the videos of held-out windows find their sounds, all of which are candidates.
+    """Let the videos of held-out windows find their sounds among those at the same place of the other recordings.
+
+    All sentences of GRID have one rhythm: across places, a window would be found by where it lies in its recording.
 
     Args:
         run: a pretrained run.
@@ -155,10 +158,12 @@ def retrieve(run: Path, data: Path, *, places: Sequence[int] = (0, 24, 48)) -> F
         )
         with torch.inference_mode():
             video, audio = method.embed(clips.batch(np.arange(len(clips))))
-    likeness = video @ audio.T
+    place = torch.tensor([int(name.rpartition("_")[2]) for name in clips.clip_ids])
+    likeness = (video @ audio.T).masked_fill(place[:, None] != place, -2.0)
     n_nearer = (likeness > likeness.diagonal()[:, None]).sum(dim=1)
     shares = [(n_nearer < n).float().mean().item() for n in (1, 5)]
-    return Found(n=len(clips), first=shares[0], first_five=shares[1])
+    n = len(clips) // len(places)
+    return Found(n=n, n_trial=len(clips), first=shares[0], first_five=shares[1])
 
 
 if __name__ == "__main__":  # python av_windows.py DATA FOLDER EPOCHS: the longer form of tests/real/test_vat.py
