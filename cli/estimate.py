@@ -60,8 +60,10 @@ def presets(method: str, *, as_json: bool) -> None:
     help="bert-base, bert-large, bert-base-chinese, minilm-l6, local folder or hub name; no weights are read.",
 )
 @click.option("--text-tokens", type=click.IntRange(min=3), default=39, show_default=True, help="Of one clip.")
-@click.option("--audio-frames", type=click.IntRange(min=1), default=400, show_default=True, help="Of one clip.")
-@click.option("--vision-frames", type=click.IntRange(min=1), default=55, show_default=True, help="Of one clip.")
+@click.option(
+    "--audio-frames", type=click.IntRange(min=1), default=None, help="Of one clip; default 400, or VAT's own."
+)
+@click.option("--vision-frames", type=click.IntRange(min=1), default=None, help="Of one clip; default 55.")
 @labels_option
 @scheme_option
 @config_option
@@ -73,8 +75,8 @@ def estimate(
     preset: str | None,
     text_encoder: str,
     text_tokens: int,
-    audio_frames: int,
-    vision_frames: int,
+    audio_frames: int | None,
+    vision_frames: int | None,
     labels: str,
     scheme: str,
     config_file: Path | None,
@@ -99,7 +101,14 @@ def estimate(
         text_encoder=text_encoder,
         data=data,
         train=train,
-        shape=InputShape(n_tokens=text_tokens, n_frames={"audio": audio_frames, "vision": vision_frames}),
+        shape=InputShape(
+            n_tokens=text_tokens,
+            n_frames={
+                name: n_frame
+                for name, n_frame in (("audio", audio_frames), ("vision", vision_frames))
+                if n_frame is not None
+            },
+        ),
         labels=listed(labels),
         scheme=scheme,
         n_features=find_preset(method, preset).n_features if preset else None,

@@ -14,7 +14,7 @@ method_option = click.option(
     "--method",
     default="skesl",
     show_default=True,
-    help="Method by name: skesl, text_only, self_mm, tam_ulag, univa.",
+    help="Method by name: skesl, text_only, self_mm, tam_ulag, univa, vat.",
 )
 preset_option = click.option("--preset", default=None, help="Settings by name; skesl presets lists them.")
 _SETTINGS = {

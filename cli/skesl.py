@@ -7,6 +7,7 @@ from importlib.metadata import version
 import click
 
 from .boundary import BoundaryGroup
+from .ensemble import ensemble
 from .estimate import estimate, presets
 from .evaluate import compare, evaluate, predict
 from .report import report
@@ -25,7 +26,7 @@ def skesl() -> None:
     """
 
 
-for _command in (pretrain, finetune, evaluate, compare, report, predict, estimate, presets, va_fit):
+for _command in (pretrain, finetune, evaluate, compare, report, predict, ensemble, estimate, presets, va_fit):
     skesl.add_command(_command)
 
 

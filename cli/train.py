@@ -27,7 +27,7 @@ from .options import (
 from .train_options import chosen_settings, is_first_process, run_options, train_options
 
 if TYPE_CHECKING:
-    from skesl import ExperimentConfig, SeedsReport, Stage, StageReport
+    from skesl import ExperimentConfig, FoldsReport, SeedsReport, Stage, StageReport
 
 run_option = click.option("--run", type=FOLDER, required=True, help="Run folder to make.")
 encoder_option = click.option(
@@ -110,13 +110,17 @@ def _train(
     as_json: bool,
     overwrite: bool,
 ) -> None:
-    """Train once, or once for each seed, and print the report."""
-    from skesl import train_seeds
+    """Train once, or once for each seed or fold, and print the report."""
+    from skesl import train_folds, train_seeds
 
-    n_seed = choices.pop("n_seed")
+    n_seed, folds = choices.pop("n_seed"), choices.pop("folds")
+    if n_seed is not None and folds is not None:
+        raise click.UsageError("--seeds and --folds exclude each other; give one")
     config = _experiment(stage, **choices)
-    report: StageReport | SeedsReport
-    if n_seed is None:
+    report: StageReport | SeedsReport | FoldsReport
+    if folds is not None:
+        report = train_folds(train, data, run, config, folds=folds, overwrite=overwrite, track=progress_bar)
+    elif n_seed is None:
         report = train(data, run, config, overwrite=overwrite, track=progress_bar)
     else:
         report = train_seeds(train, data, run, config, n_seed=n_seed, overwrite=overwrite, track=progress_bar)

@@ -36,8 +36,10 @@ _OF_TRAINING = (
     click.option("--length-buckets", is_flag=True, default=None, help="Clips of similar length share a batch: faster."),
     click.option("--lr", "learning_rate", type=float, default=None, help="train.learning_rate"),
     click.option("--lr-text", "text_encoder_learning_rate", type=float, default=None, help="the text encoder's own"),
-    click.option("--schedule", default=None, help="Of the learning rates: constant, linear, released-cosine."),
-    click.option("--warmup", "warmup_fraction", type=float, default=None, help="Fraction of all steps, with linear."),
+    click.option("--schedule", default=None, help="Of the learning rates: constant, linear, cosine, released-cosine."),
+    click.option(
+        "--warmup", "warmup_fraction", type=float, default=None, help="Fraction of all steps, with linear or cosine."
+    ),
     click.option("--precision", default=None, help="Mixed precision: no, bf16, fp16."),
     click.option(
         "--compile", "compile_", is_flag=True, default=None, help="torch.compile: for long trainings on GPUs."
@@ -50,6 +52,7 @@ _OF_VALIDATION = (
 )
 _OF_RUNNING = (
     click.option("--seeds", "n_seed", type=click.IntRange(min=1), default=None, help="Train for N seeds; a summary."),
+    click.option("--folds", default=None, metavar="NAME", help="Train on each split scheme NAME-0, NAME-1, …."),
     click.option(
         "--checkpoint-every",
         "interval",

@@ -41,6 +41,11 @@ from .experiment import (
     ExperimentConfig as ExperimentConfig,
     StageReport as StageReport,
 )
+from .folds import (
+    FoldsReport as FoldsReport,
+    predict_mean as predict_mean,
+    train_folds as train_folds,
+)
 from .inputs import (
     DialogueInputConfig as DialogueInputConfig,
     InputConfig as InputConfig,
@@ -97,6 +102,9 @@ from .seeds import (
 from .stages import (
     finetune as finetune,
     pretrain as pretrain,
+)
+from .submission import (
+    write_submission as write_submission,
 )
 from .task import (
     Task as Task,

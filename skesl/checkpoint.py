@@ -22,7 +22,7 @@ from torch import nn
 from mmfeat import OutputExistsError, config_from_mapping, defined, lock_folder
 from skesl.errors import CheckpointError
 from skesl.methods import Method, find_method
-from skesl.normalise import FeatureNormaliser
+from skesl.normalise import normaliser_of
 from skesl.task import task_from_json
 from skesl.text import TextEncoder, restore_text_encoder, save_text_encoder
 
@@ -210,7 +210,8 @@ def load_run(path: Path) -> Run:
     encoder = None if source is None else restore_text_encoder(folder.text_encoder, source=source)
     method_type = find_method(settings["method"])
     normalisers = {
-        name: FeatureNormaliser(stream["feature_names"]) for name, stream in settings["data"]["streams"].items()
+        name: normaliser_of(stream["feature_names"], codec=stream.get("codec", ""))
+        for name, stream in settings["data"]["streams"].items()
     }
     method = method_type(
         config_from_mapping(method_type.config_type, settings["method_config"], where=str(folder.config)),

@@ -11,7 +11,7 @@ from mmfeat import config_from_mapping, merge_mappings, merge_overrides, read_to
 from mmfeat.errors import ConfigError
 
 Stage = Literal["pretrain", "finetune"]
-Schedule = Literal["constant", "linear", "released-cosine"]
+Schedule = Literal["constant", "linear", "cosine", "released-cosine"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class TrainConfig:
     learning_rate: float = 1e-4  # everything but the text encoder
     text_encoder_learning_rate: float = 5e-6  # SKESL (ACL 2023 Findings), section 4.3
     schedule: Schedule = "constant"  # of the learning rates, see skesl.schedules
-    warmup_fraction: float = 0.0  # of all steps, with the schedule "linear"
+    warmup_fraction: float = 0.0  # of all steps, with the schedules "linear" and "cosine"
+    final_rate_fraction: float = 0.0  # of the learning rates, at the end of the schedule "cosine"
     optimiser: Literal["adamw", "adam"] = "adamw"  # adam: the weight decay is added to the gradients
     weight_decay: float = 0.0
     max_gradient_norm: float = 1.0  # 0 switches clipping off
@@ -59,8 +60,16 @@ class TrainConfig:
             raise ConfigError(f"max_text_tokens must be at least 3 (two special tokens), got {self.max_text_tokens}")
         if not 0.0 <= self.warmup_fraction < 1.0:
             raise ConfigError(f"warmup_fraction must lie in [0, 1), got {self.warmup_fraction}")
-        if self.warmup_fraction and self.schedule != "linear":
-            raise ConfigError(f"warmup_fraction does nothing with schedule {self.schedule!r}; take schedule 'linear'")
+        if self.warmup_fraction and self.schedule not in ("linear", "cosine"):
+            raise ConfigError(
+                f"warmup_fraction does nothing with schedule {self.schedule!r}; take schedule 'linear' or 'cosine'"
+            )
+        if not 0.0 <= self.final_rate_fraction < 1.0:
+            raise ConfigError(f"final_rate_fraction must lie in [0, 1), got {self.final_rate_fraction}")
+        if self.final_rate_fraction and self.schedule != "cosine":
+            raise ConfigError(
+                f"final_rate_fraction does nothing with schedule {self.schedule!r}; take schedule 'cosine'"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModel
 
-from mmfeat import DatasetReader, InputError, LabelTable, Split
+from mmfeat import DatasetReader, InputError, LabelTable, Split, StreamInfo
 from mmfeat.errors import ConfigError
 from skesl.config import Stage, TrainConfig
 from skesl.data import Batch
 from skesl.methods import Method, find_method
-from skesl.normalise import FeatureNormaliser
+from skesl.normalise import normaliser_of
 from skesl.parts import parameters_by_part
 from skesl.selection import choose_labels, labelled_clips, pretraining_clips, task_of
 from skesl.task import Task
@@ -31,15 +31,17 @@ from skesl.text import text_encoder_config
 
 # What SKESL was published with (ACL 2023 Findings, section 4.1; the lengths are the released code's).
 N_FEATURE = {"audio": 33, "vision": 709}
+N_FRAME = {"audio": 400, "vision": 55}
 _BYTES = 4  # float32
+FrameShapes = Mapping[str, tuple[int, ...]]  # of one frame of each stream: (feature,), or (row, column, 3) of images
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputShape:
-    """Lengths of one clip."""
+    """Lengths of one clip; of streams that are not named, what the method's settings say, or SKESL's released code."""
 
     n_tokens: int = 39  # special tokens included
-    n_frames: Mapping[str, int] = field(default_factory=lambda: {"audio": 400, "vision": 55})
+    n_frames: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ class Estimate:
     Args:
         method: its name.
         text_encoder: its text encoder's name.
-        parameters: of the whole method, the text encoder with its pooler included.
+        parameters: of the whole method, the text encoder with its pooler included; not of what only training needs.
         parameters_by_part: the same for each part; see ``skesl.parts``.
         trainable_parameters: for each stage.
         linear_macs: multiplications of the linear maps for one prediction, as the equations have them.
@@ -163,7 +165,7 @@ def estimate(
         )
     with DatasetReader(data) as reader:
         streams = [name for name in method_type.used_streams(config) if name in reader.stream_names]
-        n_feature = {name: len(reader.info(name).feature_names) for name in streams}
+        n_feature = {name: _frame_shape(reader.info(name)) for name in streams}
         task, tables = _task_of_data(reader, method_type, labels)
         of_data = _of_data(reader, method_type, n_feature, train, tables, scheme)
     return _estimate(method_type, config, text_encoder, n_feature, train, shape, of_data, task)
@@ -180,34 +182,44 @@ def _task_of_data(
         return method_type.example_task(), error
 
 
-def _published(method_type: type[Method], config: Any, known: Mapping[str, int]) -> dict[str, int]:
-    streams = method_type.used_streams(config)
-    unknown = [name for name in streams if name not in known]
+def _frame_shape(info: StreamInfo) -> tuple[int, ...]:
+    """Return the shape of one frame: its features, or rows, columns and colours of an image."""
+    return (info.height, info.width, 3) if info.codec else (len(info.feature_names),)
+
+
+def _published(method_type: type[Method], config: Any, known: Mapping[str, int]) -> FrameShapes:
+    streams, own = method_type.used_streams(config), method_type.usual_shapes(config)
+    unknown = [name for name in streams if name not in own and name not in known]
     if unknown:
         raise ConfigError(
             f"method {method_type.name!r}: the features of {unknown[0]!r} are unknown; pass a dataset file"
         )
-    return {name: known[name] for name in streams}
+    return {name: own[name][1:] if name in own else (known[name],) for name in streams}
 
 
 def _estimate(
     method_type: type[Method],
     config: Any,
     text_encoder: str,
-    n_feature: Mapping[str, int],
+    n_feature: FrameShapes,
     train: TrainConfig,
     shape: InputShape,
     of_data: DataEstimate | None,
     task: Task,
 ) -> Estimate:
-    shape = InputShape(n_tokens=shape.n_tokens, n_frames={name: shape.n_frames[name] for name in n_feature})
+    own = {name: sizes[0] for name, sizes in method_type.usual_shapes(config).items()}
+    n_frames = {**N_FRAME, **own, **shape.n_frames}
+    shape = InputShape(n_tokens=shape.n_tokens, n_frames={name: n_frames[name] for name in n_feature})
     encoder_config = text_encoder_config(text_encoder) if method_type.needs_text_encoder else None
     with FakeTensorMode():
         method = method_type(
             config,
             text_encoder=nn.Module() if encoder_config is None else AutoModel.from_config(encoder_config),
             text_width=0 if encoder_config is None else encoder_config.hidden_size,
-            normalisers={name: FeatureNormaliser(map(str, range(n))) for name, n in n_feature.items()},
+            normalisers={
+                name: normaliser_of(map(str, range(sizes[0])), codec="jpeg" if len(sizes) > 1 else "")
+                for name, sizes in n_feature.items()
+            },
             task=task,
         )
         trainable: dict[str, int] = {}
@@ -220,8 +232,12 @@ def _estimate(
         return Estimate(
             method=method.name,
             text_encoder=text_encoder if method_type.needs_text_encoder else "no text encoder",
-            parameters=_n_parameter(method),
-            parameters_by_part=parameters_by_part(method),
+            parameters=_n_parameter(method) - _n_parameter(_only_trained_with(method)),
+            parameters_by_part={
+                name: n
+                for name, n in parameters_by_part(method).items()
+                if name.partition(".")[0] not in method.training_only
+            },
             trainable_parameters=trainable,
             linear_macs=count_linear_macs(method, _batch(1, shape, n_feature, n_label=len(task.labels))),
             memory_bytes=memory,
@@ -258,18 +274,26 @@ def count_linear_macs(method: Method, batch: Batch) -> int:
     return n_mac
 
 
+def _only_trained_with(method: Method) -> nn.Module:
+    """Return the modules that only training needs, such as a momentum model."""
+    return nn.ModuleList(module for name, module in method.named_children() if name in method.training_only)
+
+
 def _n_parameter(module: nn.Module, *, trained_only: bool = False) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad or not trained_only)
 
 
-def _batch(n_clip: int, shape: InputShape, n_feature: Mapping[str, int], *, n_label: int) -> Batch:
+def _batch(n_clip: int, shape: InputShape, n_feature: FrameShapes, *, n_label: int) -> Batch:
     """Return a batch that is full of zeros."""
     sizes = {name: (n_clip, shape.n_frames[name]) for name in n_feature}
     return Batch(
         clip_ids=tuple(map(str, range(n_clip))),
         input_ids=torch.zeros((n_clip, shape.n_tokens), dtype=torch.int64),
         text_mask=torch.ones((n_clip, shape.n_tokens), dtype=torch.bool),
-        streams={name: torch.zeros((*sizes[name], n)) for name, n in n_feature.items()},
+        streams={
+            name: torch.zeros((*sizes[name], *frame), dtype=torch.uint8 if len(frame) > 1 else torch.float32)
+            for name, frame in n_feature.items()
+        },
         stream_masks={name: torch.ones(size, dtype=torch.bool) for name, size in sizes.items()},
         labels=torch.zeros((n_clip, n_label)),
         mask_positions=torch.ones(n_clip, dtype=torch.int64),
@@ -314,10 +338,15 @@ def _n_byte(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
+def _stored_bytes(reader: DatasetReader, stream: str, sizes: tuple[int, ...]) -> float:
+    """Return what a frame takes in the file; of images the mean."""
+    return reader.n_byte(stream) / max(1, int(reader.offsets(stream)[-1])) if len(sizes) > 1 else _BYTES * sizes[0]
+
+
 def _of_data(
     reader: DatasetReader,
     method_type: type[Method],
-    n_feature: Mapping[str, int],
+    n_feature: FrameShapes,
     train: TrainConfig,
     labels: Sequence[LabelTable] | InputError,
     scheme: str,
@@ -341,7 +370,10 @@ def _of_data(
         clips={stage: len(indices) for stage, indices in clips.items()},
         steps_per_epoch={stage: math.ceil(len(indices) / train.batch_size) for stage, indices in clips.items()},
         bytes_per_epoch={
-            stage: sum(_BYTES * n * int(n_frame[name][indices].sum()) for name, n in n_feature.items())
+            stage: sum(
+                round(_stored_bytes(reader, name, sizes) * int(n_frame[name][indices].sum()))
+                for name, sizes in n_feature.items()
+            )
             for stage, indices in clips.items()
         },
         unusable=unusable,

@@ -32,7 +32,7 @@ class Sample:
 
     clip_id: str
     ids: tuple[int, ...]
-    streams: Mapping[str, Float32Array]
+    streams: Mapping[str, npt.NDArray[Any]]
     labels: tuple[float, ...]
     mask_position: int = 0
     row: int = 0
@@ -49,7 +49,8 @@ class Batch:
         clip_ids: names of the clips.
         input_ids: int64, shape (clip, token).
         text_mask: bool, shape (clip, token).
-        streams: float32, shape (clip, frame, feature), for each stream.
+        streams: float32, shape (clip, frame, feature), for each stream; of encoded images uint8, shape (clip, frame,
+            row, column, 3), red, green, blue.
         stream_masks: bool, shape (clip, frame), for each stream; a missing stream is all False.
         labels: float32, shape (clip, label): the labels of the task, or the masked word's target in pretraining.
         mask_positions: int64, shape (clip,): where the mask token stands; 0 outside pretraining.
@@ -131,6 +132,7 @@ class ClipSet(Dataset[Sample]):
         self._reader = reader
         self._indices = indices
         self._streams = tuple(streams)
+        self._image_streams = frozenset(name for name in self._streams if reader.info(name).codec)
         self._epoch = 0
         self._seed = seed
         self._inputs = inputs or InputConfig()
@@ -288,7 +290,9 @@ class ClipSet(Dataset[Sample]):
         return tuple(names[self._indices[item]] for item in items)
 
     def _padded(self, stream: str, indices: IntArray, buffers: Buffers | None) -> tuple[Tensor, Tensor]:
-        """Return the frames of a stream that are read, shape (clip, frame, feature), and the mask of what is real."""
+        """Return the frames of a stream that are read, shape (clip, frame, …), and the mask of what is real."""
+        if stream in self._image_streams:
+            return _pad([self._frames(stream, int(index)) for index in indices])
         batch = self._reader.read_padded(
             stream,
             indices,
@@ -299,7 +303,9 @@ class ClipSet(Dataset[Sample]):
         is_real = np.arange(batch.values.shape[1]) < batch.lengths[:, None]
         return torch.from_numpy(batch.values), torch.from_numpy(is_real)
 
-    def _frames(self, stream: str, index: int) -> Float32Array:
+    def _frames(self, stream: str, index: int) -> npt.NDArray[Any]:
+        if stream in self._image_streams:
+            return self._inputs.images(self._reader.read_frames(stream, index)).decode()
         return self._inputs.frames(stream, self._reader.read(stream, index))
 
 

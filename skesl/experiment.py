@@ -36,7 +36,7 @@ from skesl.idle_settings import refuse_idle_settings
 from skesl.lexicon import load_lexicon
 from skesl.logs import check_tensorboard
 from skesl.methods import Method, find_method, method_config
-from skesl.normalise import FeatureNormaliser
+from skesl.normalise import FeatureNormaliser, normaliser_of
 from skesl.processes import choose_device, is_first, start_processes, wait
 from skesl.selection import Indices
 from skesl.streams import check_streams, setting_differences
@@ -273,6 +273,8 @@ def open_experiment(
     refuse_idle_settings(method, stage, config.chosen_settings)
     if config.from_run is not None:
         transfer(method, config.from_run)
+    elif not is_continued:
+        method.read_pretrained()
     lexicon = load_lexicon(config.lexicon) if stage == "pretrain" and encoder is not None else {}
     settings = _settings(reader, stage, config, method, encoder)
     settings["data"] |= {"lexicon_sha256": config_sha256(lexicon)} if lexicon else {}
@@ -371,7 +373,8 @@ def _normalisers(
     normalisers = {}
     for stream in used_streams:
         if stream in reader.stream_names:
-            normalisers[stream] = FeatureNormaliser(reader.info(stream).feature_names)
+            info = reader.info(stream)
+            normalisers[stream] = normaliser_of(info.feature_names, codec=info.codec)
             if train_clips is not None:
                 normalisers[stream].fit(reader, stream, train_clips.tolist())
     return normalisers
@@ -395,6 +398,7 @@ def _settings(
         name: {
             "feature_names": list(reader.info(name).feature_names),
             "config": dict(reader.info(name).config),
+            **({"codec": reader.info(name).codec} if reader.info(name).codec else {}),
         }
         for name in method.normalisers
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat import DatasetReader, Float32Array, FrameFeatures
+from mmfeat import DatasetReader, EncodedFrames, Float32Array, FrameFeatures
 from mmfeat.errors import ConfigError
 
 Modality = Literal["text", "audio", "vision"]
@@ -24,12 +24,18 @@ class InputConfig:
     max_text_tokens: int | None = None  # special tokens included; none: the limits of training and encoder alone
     max_audio_frames: int | None = None  # the first ones are kept; none: all
     max_vision_frames: int | None = None
+    max_images: int | None = None  # of a stream of encoded images so many are read, evenly; none: all
     keep_failed_frames: bool = False  # read frames that are not valid (no face was tracked) as they are stored
 
     def __post_init__(self) -> None:
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ConfigError(f"modalities: expected one or more different names, got {list(self.modalities)}")
-        for name, least in (("max_text_tokens", 3), ("max_audio_frames", 1), ("max_vision_frames", 1)):
+        for name, least in (
+            ("max_text_tokens", 3),
+            ("max_audio_frames", 1),
+            ("max_vision_frames", 1),
+            ("max_images", 1),
+        ):
             limit = getattr(self, name)
             if limit is not None and limit < least:
                 raise ConfigError(f"{name} must be at least {least}, got {limit}")
@@ -52,6 +58,18 @@ class InputConfig:
         """Return which frames of one clip are read."""
         kept = np.arange(features.n_frame) if self.keep_failed_frames else np.flatnonzero(features.valid)
         return kept[: self.max_frames(stream)]
+
+    def images(self, frames: EncodedFrames) -> EncodedFrames:
+        """Return the images of one clip that are read: those at the centres of equal parts where there are more."""
+        kept = np.arange(frames.n_frame) if self.keep_failed_frames else np.flatnonzero(frames.valid)
+        if self.max_images is not None and kept.size > self.max_images:
+            kept = kept[((np.arange(self.max_images) + 0.5) * kept.size / self.max_images).astype(np.int64)]
+        return replace(
+            frames,
+            jpegs=tuple(frames.jpegs[place] for place in kept),
+            times_s=frames.times_s[kept],
+            valid=frames.valid[kept],
+        )
 
     def frames(self, stream: str, features: FrameFeatures) -> Float32Array:
         """Return the frames of one clip that are read, shape (frame, feature)."""
@@ -98,7 +116,8 @@ class Cut:
 
 def frames_cut(reader: DatasetReader, indices: Iterable[int], stream: str, inputs: InputConfig) -> Cut | None:
     """Return what the limit of a stream leaves out of some clips; None where that is nothing."""
-    limit = inputs.max_frames(stream)
+    holds_images = bool(reader.info(stream).codec)
+    limit = inputs.max_images if holds_images else inputs.max_frames(stream)
     if limit is None:
         return None
     offsets = reader.offsets(stream)
@@ -106,7 +125,8 @@ def frames_cut(reader: DatasetReader, indices: Iterable[int], stream: str, input
     for index in indices:
         n_frame = int(offsets[index + 1] - offsets[index])
         if n_frame > limit and not inputs.keep_failed_frames:
-            n_frame = int(reader.read(stream, int(index)).valid.sum())
+            frames = reader.read_frames(stream, int(index)) if holds_images else reader.read(stream, int(index))
+            n_frame = int(frames.valid.sum())
         if n_frame > limit:
             n_clip += 1
             n_left_out += n_frame - limit

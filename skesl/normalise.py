@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmfeat import DatasetReader
 
 _MAX_DEVIATION = 10.0  # OpenFace's landmarks jump by thousands of pixels when a face is nearly lost
+_COLOURS = ("red", "green", "blue")
 _ZERO_IS_UNDEFINED = ("log_f0",)  # stored as 0 where unvoiced; 0 would mean 1 Hz
 
 
@@ -75,3 +76,20 @@ class FeatureNormaliser(nn.Module):
         scale = np.where(varies, 1.0 / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
         self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(scale))
+
+
+class ImageNormaliser(FeatureNormaliser):
+    """Scales the values of images from 0 to 255 to -1 to 1, as ViT's checkpoints were trained."""
+
+    def __init__(self) -> None:
+        super().__init__(_COLOURS)
+        self.mean.fill_(127.5)
+        self.scale.fill_(1 / 127.5)
+
+    def fit(self, reader: DatasetReader, stream: str, indices: Iterable[int]) -> None:
+        """Images are scaled alike whatever they show."""
+
+
+def normaliser_of(feature_names: Iterable[str], *, codec: str) -> FeatureNormaliser:
+    """Return what scales a stream: of features by their statistics, or of encoded images."""
+    return ImageNormaliser() if codec else FeatureNormaliser(feature_names)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mmfeat import (
@@ -16,7 +17,8 @@ from mmfeat import (
     BuildConfig,
     ClipEntry,
     ConfigError,
-    Float32Array,
+    EncodedFrames,
+    FrameConfig,
     FrameFeatures,
     InputError,
     OpenFaceConfig,
@@ -38,8 +40,13 @@ from skesl.processes import choose_device
 _CONFIGS: dict[str, tuple[str, type[Any]]] = {
     "audio": ("audio", AudioFeatureConfig),
     "vision": ("openface", OpenFaceConfig),
+    "frames": ("frames", FrameConfig),
 }
-_GIVEN_BY = {"audio": "--wav or --video", "vision": "--openface, or --openface-bin with --video"}
+_GIVEN_BY = {
+    "audio": "--wav or --video",
+    "vision": "--openface, or --openface-bin with --video",
+    "frames": "--video",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +105,7 @@ def predict_clip(
         )
     entry = ClipEntry(clip_id=str(video or wav or openface or "text"), text=text, video=video, audio=wav)
     with tempfile.TemporaryDirectory() as folder:
-        if openface is None and tool is not None and "vision" in loaded.method.normalisers:
+        if openface is None and tool is not None and _reads_faces(loaded):
             openface = _faces_of(video, tool, Path(folder))
         entry = replace(entry, openface=openface)
         streams, notes = _streams(loaded, entry, frame_rate_hz)
@@ -115,7 +122,7 @@ def predict_clip(
     chosen = choose_device(device)
     with torch.inference_mode():
         scores = loaded.method.to(chosen).predict(collate([sample]).to(chosen)).cpu().double().numpy()
-    if not text.strip():
+    if not text.strip() and loaded.encoder is not None:
         notes = ("text: none was given (--text); predicted without", *notes)
     task = loaded.method.task
     return ClipPrediction(
@@ -128,22 +135,38 @@ def predict_clip(
 
 def _streams(
     run: Run, entry: ClipEntry, frame_rate_hz: float | None
-) -> tuple[dict[str, Float32Array], tuple[str, ...]]:
+) -> tuple[dict[str, npt.NDArray[Any]], tuple[str, ...]]:
     """Return the valid frames of each stream that the run uses, and a note for each that the clip does not have."""
     stored = run.settings["data"]["streams"]
     clip = extract_clip(entry, _build_config(run, stored, frame_rate_hz))
     reasons = {failure.stream: failure.message for failure in clip.failures}
-    streams: dict[str, Float32Array] = {}
+    streams: dict[str, npt.NDArray[Any]] = {}
     notes = list(clip.notes)
     for name, stream in stored.items():
         features = clip.streams.get(name)
         if isinstance(features, FrameFeatures):
             _check_columns(run, name, features, stream["feature_names"])
             streams[name] = run.method.inputs.frames(name, features)
+        elif isinstance(features, EncodedFrames):
+            streams[name] = run.method.inputs.images(features).decode()
         else:
-            streams[name] = np.zeros((0, len(stream["feature_names"])), dtype=np.float32)
+            streams[name] = _nothing_of(stream)
             notes.append(f"{name}: {reasons.get(name, f'none was given ({_GIVEN_BY[name]})')}; predicted without")
     return streams, tuple(notes)
+
+
+def _nothing_of(stream: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Return no frames of a stream."""
+    if "codec" in stream:
+        size = stream["config"]["size"]
+        return np.zeros((0, size, size, 3), dtype=np.uint8)
+    return np.zeros((0, len(stream["feature_names"])), dtype=np.float32)
+
+
+def _reads_faces(run: Run) -> bool:
+    """Return whether a run's streams are made of OpenFace's files: its own, or crops of the face."""
+    stored = run.settings["data"]["streams"]
+    return "vision" in stored or any(stream["config"].get("crop") == "face" for stream in stored.values())
 
 
 def _build_config(run: Run, stored: Mapping[str, Any], frame_rate_hz: float | None) -> BuildConfig:

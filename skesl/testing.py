@@ -21,11 +21,13 @@ from skesl.config import Stage, TrainConfig
 from skesl.data import Batch
 from skesl.errors import MethodError
 from skesl.methods import Method
-from skesl.normalise import FeatureNormaliser
+from skesl.normalise import FeatureNormaliser, ImageNormaliser
 from skesl.task import Task
 from skesl.text import TextEncoder
 
 STREAMS = {"audio": 5, "vision": 7}
+IMAGE_STREAMS = ("frames",)
+_IMAGE_SIZE = 32
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _WORDS = ("it", "was", "terrible", "ordinary", "wonderful", "take", "a", "film", "good", "bad")
 
@@ -56,10 +58,12 @@ def write_tiny_text_encoder(folder: Path) -> Path:
     return folder
 
 
-def random_batch(*, n_clip: int = 4, seed: int = 0, n_padding: int = 0, task: Task | None = None) -> Batch:
+def random_batch(
+    *, n_clip: int = 4, seed: int = 0, n_padding: int = 0, task: Task | None = None, images: bool = False
+) -> Batch:
     """Return a batch of noise with ragged lengths and labels of a task, a regression where None.
 
-    ``n_padding`` more steps of garbage stand behind each sequence.
+    ``n_padding`` more steps of garbage stand behind each sequence. With ``images`` there is a stream of frames.
     """
     generator = torch.Generator().manual_seed(seed)
     text_lengths = torch.arange(n_clip) % 4 + 4
@@ -69,6 +73,9 @@ def random_batch(*, n_clip: int = 4, seed: int = 0, n_padding: int = 0, task: Ta
         values = torch.randn((n_clip, 9, n_feature), generator=generator)
         lengths = torch.arange(n_clip) % 5 + 5
         streams[name], masks[name] = _ragged(values, lengths, n_padding)
+    for name in IMAGE_STREAMS if images else ():
+        values = torch.randint(0, 256, (n_clip, 3, _IMAGE_SIZE, _IMAGE_SIZE, 3), generator=generator).byte()
+        streams[name], masks[name] = _ragged(values, torch.arange(n_clip) % 3 + 1, n_padding)
     return Batch(
         clip_ids=tuple(f"clip_{index}" for index in range(n_clip)),
         input_ids=input_ids.clamp(min=0, max=59).long(),
@@ -103,11 +110,12 @@ def make_method(method_type: type[Method], *, seed: int = 0, config: Any = None,
     torch.manual_seed(seed)
     config = config or method_type.config_type()
     encoder = tiny_text_encoder(seed=seed) if method_type.needs_text_encoder else None
+    used = method_type.used_streams(config)
     normalisers = {
         name: FeatureNormaliser(f"{name}_{index}" for index in range(n_feature))
         for name, n_feature in STREAMS.items()
-        if name in method_type.used_streams(config)
-    }
+        if name in used
+    } | {name: ImageNormaliser() for name in IMAGE_STREAMS if name in used}
     return method_type(
         config,
         text_encoder=nn.Module() if encoder is None else encoder.model,
@@ -154,7 +162,12 @@ def _promise(kept: Tensor | bool, what: str) -> None:  # noqa: FBT001 - what was
 
 def _batch_of(method: Method, stage: Stage, **options: Any) -> Batch:
     """Return noise as a method gets it in a stage: pretraining has one target, whatever the task."""
-    return random_batch(task=method.task if stage == "finetune" else None, **options)
+    return _noise(method, task=method.task if stage == "finetune" else None, **options)
+
+
+def _noise(method: Method, **options: Any) -> Batch:
+    """Return noise with images where the method reads some."""
+    return random_batch(images=any(isinstance(own, ImageNormaliser) for own in method.normalisers.values()), **options)
 
 
 def _loss(method: Method, batch: Batch, stage: Stage) -> Tensor:
@@ -191,10 +204,10 @@ def _check_descent(method: Method, stage: Stage) -> None:
 
 def _check_predictions(method: Method) -> None:
     with torch.inference_mode():
-        expected = method.predict(random_batch())
-        padded = method.predict(random_batch(n_padding=3))
-        turned = method.predict(chosen_clips(random_batch(), [3, 2, 1, 0]))
-        alone = torch.cat([method.predict(chosen_clips(random_batch(), [clip])) for clip in range(4)])
+        expected = method.predict(_noise(method))
+        padded = method.predict(_noise(method, n_padding=3))
+        turned = method.predict(chosen_clips(_noise(method), [3, 2, 1, 0]))
+        alone = torch.cat([method.predict(chosen_clips(_noise(method), [clip])) for clip in range(4)])
     n_column = method.task.n_column
     _promise(
         expected.shape == (4, n_column),

@@ -79,7 +79,7 @@ def load_text_encoder(name: str) -> TextEncoder:
         return TextEncoder(model=vectors, tokenizer=_checked(words, name), source=name)
     location = _bundled_folder(name) if name in BUNDLED_ENCODERS else name
     try:
-        with _no_progress_bar():
+        with no_progress_bar():
             model = AutoModel.from_pretrained(location).float()
         tokenizer = AutoTokenizer.from_pretrained(location)
     except (OSError, ValueError, SafetensorError) as error:
@@ -145,7 +145,7 @@ def tokenise(encoder: TextEncoder, texts: list[str]) -> list[TokenisedText]:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Hide the bar that transformers shows, on any stderr, for the second in which weights are assigned."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

@@ -15,8 +15,9 @@ from skesl.methods.skesl import Skesl
 from skesl.methods.tam_ulag import TamUlag
 from skesl.methods.text_only import TextOnly
 from skesl.methods.univa import Univa
+from skesl.methods.vat import Vat
 
-BUILT_IN: dict[str, type[Method]] = {method.name: method for method in (Skesl, TextOnly, SelfMm, TamUlag, Univa)}
+BUILT_IN: dict[str, type[Method]] = {method.name: method for method in (Skesl, TextOnly, SelfMm, TamUlag, Univa, Vat)}
 
 __all__ = ["BUILT_IN", "Method", "Preset", "find_method", "find_preset", "method_config", "method_names"]
 

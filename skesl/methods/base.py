@@ -99,6 +99,15 @@ class Method(nn.Module):
         return cls.stream_names
 
     @classmethod
+    def usual_shapes(cls, config: Any) -> Mapping[str, tuple[int, ...]]:
+        """Return the shape of one clip's streams where estimates should not take SKESL's.
+
+        Returns:
+            For a stream (frame, feature), or (frame, row, column, 3) where it holds images.
+        """
+        return {}
+
+    @classmethod
     def example_task(cls) -> Task:
         """Return a task that the method can learn, for stages without labels and for estimates."""
         return Task() if "regression" in cls.problems else Task.example(cls.problems[0])
@@ -172,6 +181,12 @@ class Method(nn.Module):
     def frozen_modules(self, stage: Stage) -> tuple[nn.Module, ...]:
         """Return the modules that are not trained in a stage; they also stay in evaluation mode."""
         return ()
+
+    def read_pretrained(self) -> None:
+        """Take the weights of other people's checkpoints that the settings name; nothing by default.
+
+        It is called for a training that begins with new weights, and not for one that goes on or starts from a run.
+        """
 
     def meet_clips(self, clips: ClipSet) -> None:
         """Make memories for the clips of training, before anything is restored; nothing by default."""

@@ -10,20 +10,21 @@ from skesl.nn.frames import StackConfig
 from skesl.nn.pooling import masked_mean
 from skesl.testing import check_method, random_batch
 
+# VAT's default is a model of 186 million parameters; test_vat.py holds it to the contract in a small shape.
+NAMES = [name for name in method_names() if name != "vat"]
+
 
 def narrow(config):
     """Return settings with thinner layers where they have Transformer layers of their own, which take long."""
     return dataclasses.replace(config, width=12, n_heads=3, n_inner=24) if isinstance(config, StackConfig) else config
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("name", NAMES)
 def test_every_registered_method_keeps_the_contract(name):
     check_method(find_method(name), narrow(find_method(name).config_type()))
 
 
-@pytest.mark.parametrize(
-    ("name", "preset"), [(name, preset) for name in method_names() for preset in find_method(name).presets]
-)
+@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in NAMES for preset in find_method(name).presets])
 def test_every_preset_keeps_the_contract(name, preset):
     check_method(find_method(name), narrow(find_preset(name, preset).config))
 
