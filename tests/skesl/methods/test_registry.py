@@ -23,7 +23,7 @@ def installed(monkeypatch):
 def test_built_in_methods_come_first(installed):
     installed(louder="skesl.methods.skesl:Skesl")
 
-    assert method_names() == ("skesl", "text_only", "self_mm", "tam_ulag", "louder")
+    assert method_names() == ("skesl", "text_only", "self_mm", "tam_ulag", "univa", "louder")
     assert find_method("skesl") is Skesl
     assert find_method("text_only") is TextOnly
 
@@ -73,5 +73,7 @@ def test_two_plugins_may_not_claim_one_name(monkeypatch):
 def test_an_unknown_method_is_refused_with_the_known_ones(installed):
     installed(louder="skesl.methods.skesl:Skesl")
 
-    with pytest.raises(MethodError, match="unknown method 'univa'; known: skesl, text_only, self_mm, tam_ulag, louder"):
-        find_method("univa")
+    with pytest.raises(
+        MethodError, match="unknown method 'vilt'; known: skesl, text_only, self_mm, tam_ulag, univa, louder"
+    ):
+        find_method("vilt")
