@@ -37,7 +37,7 @@ from skesl.va_losses import (
     soft_label_loss,
     va_contrast,
 )
-from skesl.va_scores import VaSources, points_of_labels, scaled, score_clips, side_label_names
+from skesl.va_scores import VaSources, scaled, score_clips, side_label_names
 
 _SAID_FROM = 0.5  # a label is said from this score on, see skesl.metrics
 
@@ -233,9 +233,14 @@ class Univa(Method):
         """Return valence and arousal of the batch's clips, shape (clip, modality, 2); NaN where unknown."""
         if len(self.va_memory):
             return self.va_memory[batch.rows]
-        # A method that has met no clips knows its labels alone.
-        points = points_of_labels(batch.labels.cpu().numpy(), self.label_points.cpu().double().numpy())
-        return torch.from_numpy(scaled(points)).to(batch.labels)[:, None].expand(-1, len(self.modalities), -1)
+        # A method that has met no clips, which is made to be measured, knows the labels of the batch alone.
+        true = (batch.labels > 0).to(self.label_points.dtype)
+        n_true = true.sum(dim=1, keepdim=True)
+        points = torch.where(n_true > 0, true @ self.label_points / n_true.clamp(min=1), 0.5)
+        centred = points - points.mean(dim=0)
+        deviation = centred.square().mean(dim=0).sqrt()
+        scaled = centred / torch.where(deviation > 0, deviation, 1.0)
+        return scaled[:, None].expand(-1, len(self.modalities), -1)
 
     def _n_position(self, modality: str) -> int:
         limit = self.inputs.max_text_tokens if modality == "text" else self.inputs.max_frames(modality)
