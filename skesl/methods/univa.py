@@ -239,8 +239,8 @@ class Univa(Method):
         points = torch.where(n_true > 0, true @ self.label_points / n_true.clamp(min=1), 0.5)
         centred = points - points.mean(dim=0)
         deviation = centred.square().mean(dim=0).sqrt()
-        scaled = centred / torch.where(deviation > 0, deviation, 1.0)
-        return scaled[:, None].expand(-1, len(self.modalities), -1)
+        own = centred / torch.where(deviation > 0, deviation, 1.0)
+        return own[:, None].expand(-1, len(self.modalities), -1)
 
     def _n_position(self, modality: str) -> int:
         limit = self.inputs.max_text_tokens if modality == "text" else self.inputs.max_frames(modality)

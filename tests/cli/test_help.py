@@ -58,6 +58,7 @@ COMMANDS = [
         ("skesl", skesl, name)
         for name in (
             "compare",
+            "ensemble",
             "estimate",
             "evaluate",
             "finetune",

@@ -190,7 +190,7 @@ def test_report_without_matplotlib_names_its_extra(tuned):
 
     assert result.returncode == 4
     assert only_line(result.stderr) == (
-        "error: a report with figures needs the package 'matplotlib', which is not installed; "
+        "error: a figure needs the package 'matplotlib', which is not installed; "
         "pip install 'mmfeat[report]'"
     )
 
@@ -264,7 +264,7 @@ def test_a_mistyped_device_leaves_the_run_that_was_to_be_replaced(tuned, data, e
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--method", "univa"], "unknown method 'univa'; known: skesl, text_only"),
+        (["--method", "lmf"], "unknown method 'lmf'; known: skesl, text_only"),
         (["--set", "train.epochs=3"], "unknown key 'epochs'; known: n_epochs, batch_size"),
         (["--set", "method.layers=3"], "unknown key 'layers'; known: n_layers, share_layers"),
         (["--set", "trian.seed=3"], "unknown section 'trian'; known: train, method"),
