@@ -190,8 +190,7 @@ def test_report_without_matplotlib_names_its_extra(tuned):
 
     assert result.returncode == 4
     assert only_line(result.stderr) == (
-        "error: a figure needs the package 'matplotlib', which is not installed; "
-        "pip install 'mmfeat[report]'"
+        "error: a figure needs the package 'matplotlib', which is not installed; pip install 'mmfeat[report]'"
     )
 
 
