@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,10 @@ def write_windows(source: Path, output: Path, *, step: int, shift: int = 0) -> P
                 entry = ClipEntry(
                     clip_id=f"{name}_{place}", recording_id=name, position=place, splits={"default": part}
                 )
-                streams = {"audio": heard(sound, 4 * place), "frames": seen(images, place)}
+                streams: dict[str, FrameFeatures | EncodedFrames] = {
+                    "audio": heard(sound, 4 * place),
+                    "frames": seen(images, place),
+                }
                 writer.write(ClipFeatures(entry=entry, streams=streams))
     return output
 
@@ -147,7 +151,7 @@ def retrieve(run: Path, data: Path, *, places: Sequence[int] = (0, 24, 48)) -> F
         data: what ``write_windows`` made.
         places: which windows of a recording; they hardly overlap.
     """
-    method = load_run(run).method
+    method: Any = load_run(run).method
     with DatasetReader(data) as reader:
         members = reader.members("default", Split.TEST)
         chosen = [index for index in members if int(reader.clip_ids[index].rpartition("_")[2]) in places]
