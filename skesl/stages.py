@@ -10,8 +10,9 @@ import numpy as np
 from mmfeat import DatasetReader, Split, Track, untracked
 from skesl.checkpoint import load_run
 from skesl.data import Batch
-from skesl.experiment import ExperimentConfig, StageReport, open_experiment
+from skesl.experiment import ExperimentConfig, StageReport
 from skesl.methods import Method, find_method, method_config
+from skesl.opening import open_experiment
 from skesl.predict import predict_clips
 from skesl.pretraining import use_mask_states, without_surplus
 from skesl.processes import is_first, start_processes

@@ -96,6 +96,7 @@ SKESL_3 = {
     "skesl.measures",
     "skesl.metrics",
     "skesl.one_clip",
+    "skesl.opening",
     "skesl.parts",
     "skesl.predict",
     "skesl.prediction_files",
