@@ -189,7 +189,13 @@ def test_the_data_that_the_method_was_published_with_bring_their_scores(encoder,
         assert set(Univa.side_labels(UnivaConfig())) <= set(reader.label_names)
         labels = reader.labels("happy").class_names
     config = dataclasses.replace(
-        config_of(encoder, train=dataclasses.replace(TRAIN, n_epochs=1), inputs={}, va_of_labels=False), labels=labels
+        config_of(
+            encoder,
+            train=dataclasses.replace(TRAIN, n_epochs=1),
+            inputs={"max_audio_frames": 9, "max_vision_frames": 7, "max_dialogue_tokens": None},
+            va_of_labels=False,
+        ),
+        labels=labels,
     )
     finetune(data, tmp_path / "run", config)
     assert predict_run(tmp_path / "run", data, part=Split.TEST, device="cpu").scores.shape == (6, 6)
