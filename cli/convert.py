@@ -82,6 +82,25 @@ def import_skesl_pkl(file: Path, output: Path, **common: Any) -> ImportReport:
     return import_file(file, output, **common)
 
 
+@click.command("import-univa")
+@click.argument("folder", type=FOLDER)
+@import_options
+def import_univa(folder: Path, output: Path, **common: Any) -> ImportReport:
+    """Turn the data of UniVA (CMU-MOSEI or M3ED) into a dataset file, joined by id.
+
+    FOLDER has MOSEI_train_audio_utt_VA.pkl and its kin, final_multi_labels.csv or utt_annot.json, videos_structure.json
+    and raw_utt_text_textVA.json, at any depth; what is missing is left out. Files that differ in utterances, their
+    number, labels or scores are refused. Nothing in a pickle is executed.
+
+    \b
+    Example:
+      mmfeat import-univa MOSEI/ --out mosei.h5 --language en
+    """
+    from mmfeat import import_univa as import_folder
+
+    return import_folder(folder, output, **common)
+
+
 @click.command("import-csd")
 @click.argument("files", metavar="[NAME=]FILE...", nargs=-1, required=True)
 @click.option("--labels", type=FILE, default=None, help="Sequence whose intervals are the clips, with their labels.")

@@ -12,7 +12,7 @@ from mmfeat.plugins import COMMANDS, discover, load
 
 from .boundary import BoundaryGroup
 from .build import build, extract_audio
-from .convert import import_arrays, import_csd, import_csv, import_mmsa, import_skesl_pkl
+from .convert import import_arrays, import_csd, import_csv, import_mmsa, import_skesl_pkl, import_univa
 from .corpora import CORPUS_COMMANDS
 from .export import export_csd, export_mmsa, export_npz
 from .frames import extract_frames
@@ -42,6 +42,7 @@ BUILT_IN = (
     import_csv,
     import_mmsa,
     import_skesl_pkl,
+    import_univa,
     join,
     merge,
     parse_openface,

@@ -6,8 +6,8 @@ The public names, by task:
 - read and extract: ``read_audio``, ``extract_audio``, ``read_openface_csv``, ``read_frames``
 - build: ``read_manifest``, ``resolve_build_config``, ``build_dataset``
 - corpora: ``CORPORA``, ``build_corpus``, ``plan_corpus``, ``read_corpus``, ``diagnose``
-- in and out: ``import_mmsa``, ``import_skesl_pkl``, ``import_csd``, ``import_csv``, ``import_arrays``, ``export_mmsa``,
-  ``export_csd``, ``export_npz``
+- in and out: ``import_mmsa``, ``import_skesl_pkl``, ``import_univa``, ``import_csd``, ``import_csv``,
+  ``import_arrays``, ``export_mmsa``, ``export_csd``, ``export_npz``
 - the file: ``DatasetReader``, ``DatasetWriter``, ``validate``, ``describe``, ``write_contact_sheet``
 - files to files: ``merge_datasets``, ``join_datasets``, ``split_dataset``, ``subset_dataset``
 

@@ -46,6 +46,7 @@ from .convert import (
     import_csv as import_csv,
     import_mmsa as import_mmsa,
     import_skesl_pkl as import_skesl_pkl,
+    import_univa as import_univa,
     load_pickle as load_pickle,
 )
 from .corpora import (

@@ -10,6 +10,7 @@ from mmfeat.convert.mmsa import import_mmsa
 from mmfeat.convert.report import ImportReport
 from mmfeat.convert.skesl_pkl import import_skesl_pkl
 from mmfeat.convert.table import import_csv
+from mmfeat.convert.univa import import_univa
 from mmfeat.convert.unpickle import load_pickle
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "import_csv",
     "import_mmsa",
     "import_skesl_pkl",
+    "import_univa",
     "load_pickle",
 ]

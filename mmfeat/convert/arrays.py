@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mmfeat.convert.csd_file import DAMAGE, read_whole
 from mmfeat.convert.fields import numbers, sequences
 from mmfeat.convert.frames import Padding
-from mmfeat.convert.parts import Part, PartsSource, is_aligned
+from mmfeat.convert.parts import Part, PartsSource, is_aligned, missing_streams
 from mmfeat.convert.report import ImportReport, write_import
 from mmfeat.dataset import DatasetInfo, LabelInfo
 from mmfeat.errors import InputError
@@ -60,12 +60,6 @@ def import_arrays(
     folder = Path(folder)
     found = _files(folder)
     parts = [_part(name, files, label) for name, files in found.items()]
-    notes = [
-        f"{part.name} has no {stream}"
-        for part in parts
-        for stream in dict.fromkeys(name for other in parts for name in other.streams)
-        if stream not in part.streams
-    ]
     labels = [LabelInfo(name=label, source=folder.name)] if any(part.labels for part in parts) else []
     source = PartsSource(
         parts,
@@ -74,7 +68,9 @@ def import_arrays(
         padding=padding,
         paths=[path for files in found.values() for path in files.values()],
     )
-    return write_import(source.source("arrays", labels, notes), Path(output), info, overwrite=overwrite, origin=origin)
+    return write_import(
+        source.source("arrays", labels, missing_streams(parts)), Path(output), info, overwrite=overwrite, origin=origin
+    )
 
 
 def _files(folder: Path) -> dict[str, dict[str, Path]]:

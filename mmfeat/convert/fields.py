@@ -35,7 +35,7 @@ def mapping(value: Any, where: str) -> Mapping[str, Any]:
         InputError: it is no dict.
     """
     if not isinstance(value, dict):
-        raise InputError(f"{where}: expected a dict, got {type(value).__name__}; is it the right kind of pickle?")
+        raise InputError(f"{where}: expected a dict, got {type(value).__name__}; is it the right kind of file?")
     return {text(key): item for key, item in value.items()}
 
 

@@ -44,6 +44,8 @@ class Part:
         streams: by name, one array (row, column) for each clip.
         lengths: by stream, the stored number of rows of each clip.
         labels: by name, one number for each clip, NaN where it has none.
+        recordings: of the clips; empty where they follow from the ids.
+        positions: of the clips in their recordings; empty where they follow from the ids.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Part:
     streams: Mapping[str, Sequence[npt.NDArray[Any]]] = field(default_factory=dict)
     lengths: Mapping[str, Sequence[int]] = field(default_factory=dict)
     labels: Mapping[str, Float64Array] = field(default_factory=dict)
+    recordings: Sequence[str] = ()
+    positions: Sequence[int] = ()
 
     @property
     def n_clip(self) -> int:
@@ -72,7 +76,8 @@ class Part:
     def _columns(self) -> dict[str, Any]:
         lengths = {f"{name}_lengths": column for name, column in self.lengths.items()}
         labels = {f"label {name}": column for name, column in self.labels.items()}
-        return {"ids": self.ids, "texts": self.texts, **self.streams, **lengths, **labels}
+        places = {"recordings": self.recordings, "positions": self.positions}
+        return {"ids": self.ids, "texts": self.texts, **self.streams, **lengths, **labels, **places}
 
 
 class PartsSource:
@@ -147,8 +152,8 @@ class PartsSource:
         labels = {name: float(values[index]) for name, values in part.labels.items() if not np.isnan(values[index])}
         entry = ClipEntry(
             clip_id=clip_id,
-            recording_id=recording_id,
-            position=position,
+            recording_id=part.recordings[index] if part.recordings else recording_id,
+            position=part.positions[index] if part.positions else position,
             splits={"default": PARTS[part.name]},
             text=part.texts[index] if part.texts else "",
             labels=labels,
@@ -208,6 +213,12 @@ def is_aligned(parts: Sequence[Part]) -> bool:
         return False
     rows = {len(sequence[0]) for part in parts for sequence in part.streams.values() if len(sequence)}
     return len(_names(parts)) > 1 and len(rows) == 1 and rows != {1}
+
+
+def missing_streams(parts: Sequence[Part]) -> list[str]:
+    """Return a note for each stream that one part has and another has not."""
+    names = _names(parts)
+    return [f"{part.name} has no {name}" for part in parts for name in names if name not in part.streams]
 
 
 def recording_of(clip_id: str, positions: Counter[str]) -> tuple[str, int]:

@@ -194,6 +194,9 @@ def _by_structure(path: Path) -> FileFinding:
     if {"raw_text", "audio", "video"} <= (fields or keys):
         what = "a pickle of SKESL's layout: no ids, no lengths"
         return FileFinding(path=path, what=what, command="mmfeat import-skesl-pkl")
+    if {"labels_class", "text_utt_mask"} & (fields | keys):
+        what = "a pickle of UniVA's layout; its ids lie in the tables beside it, give their folder"
+        return FileFinding(path=path, what=what, command="mmfeat import-univa")
     return FileFinding(path=path, what=f"a pickle of another layout, with {', '.join(sorted(keys)[:6]) or 'no dict'}")
 
 

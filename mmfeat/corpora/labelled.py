@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmfeat.corpora.found import Differences
-from mmfeat.corpora.tables import DOUBLED, number, read_rows
+from mmfeat.corpora.tables import DOUBLED, number
+from mmfeat.csv_table import read_rows
 from mmfeat.types import ClipEntry, Split
 
 DOUBLED_FILE = "file stands twice"

@@ -15,7 +15,8 @@ from mmfeat.convert.object_npz import load_object_npz
 from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.raw_tree import MediaFiles, check_root, files_below, first_inside
-from mmfeat.corpora.tables import DOUBLED, number, read_rows
+from mmfeat.corpora.tables import DOUBLED, number
+from mmfeat.csv_table import read_rows
 from mmfeat.dataset import DatasetInfo, LabelInfo
 from mmfeat.errors import InputError
 from mmfeat.types import ClipEntry, Split

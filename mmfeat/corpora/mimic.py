@@ -14,8 +14,8 @@ from pathlib import Path
 from mmfeat.corpora.corpus import Corpus, Piece, RawCorpus, RawSources
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.raw_tree import MediaFiles, check_root, files_below, first_inside, is_litter
-from mmfeat.corpora.tables import DOUBLED, number, read_rows, required
-from mmfeat.csv_table import open_csv
+from mmfeat.corpora.tables import DOUBLED, number, required
+from mmfeat.csv_table import open_csv, read_rows
 from mmfeat.dataset import DatasetInfo, LabelInfo
 from mmfeat.errors import InputError
 from mmfeat.types import ClipEntry, Split

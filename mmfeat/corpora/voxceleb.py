@@ -22,7 +22,8 @@ from mmfeat.corpora.facts import fact_rows
 from mmfeat.corpora.found import Differences
 from mmfeat.corpora.packed_texts import PackedTexts
 from mmfeat.corpora.raw_tree import AUDIO, VIDEO, check_root, first_inside, is_litter
-from mmfeat.corpora.tables import DOUBLED, read_rows
+from mmfeat.corpora.tables import DOUBLED
+from mmfeat.csv_table import read_rows
 from mmfeat.dataset import DatasetInfo
 from mmfeat.errors import InputError
 from mmfeat.lazy_entries import LazyEntries

@@ -23,6 +23,7 @@ from mmfeat.testing.raw_corpora import (
     write_object_npz,
 )
 from mmfeat.testing.raw_recordings import make_raw_m3ed, make_raw_mosei, make_raw_voxceleb, write_sequence
+from mmfeat.testing.raw_univa import make_raw_univa
 
 __all__ = [
     "WORDS",
@@ -32,6 +33,7 @@ __all__ = [
     "make_raw_mosei",
     "make_raw_mosi",
     "make_raw_sims",
+    "make_raw_univa",
     "make_raw_voxceleb",
     "numbered_image",
     "shown_number",

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmfeat import DatasetReader, load_pickle
+from mmfeat.testing import make_raw_univa
 from mmfeat_cli.main import mmfeat as group
 
 
@@ -91,6 +92,25 @@ def test_a_clip_without_rows_makes_exit_code_1(tmp_path, out):
     result = command("import-skesl-pkl", path, "--out", out)
     assert result.exit_code == 1
     assert "2 stream(s) failed" in result.stdout
+
+
+def test_import_univa_reads_a_folder_and_runs_nothing_of_it(tmp_path, out):
+    root = make_raw_univa(tmp_path / "raw", glove=False)
+    result = command("import-univa", root, "--out", out, "--language", "en")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{out}: 18 clips (audio 18 with ")
+    assert "train 9 · valid 3 · test 6" in result.stdout
+
+    class Evil:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'mark'}",)
+
+    path = next(root.rglob("*_test_audio_*.pkl"))
+    path.write_bytes(pickle.dumps({"test": Evil()}))
+    result = command("import-univa", root, "--out", out, "--overwrite")
+    assert result.exit_code == 3
+    assert "got posix.system; nothing of it was run" in result.stderr
+    assert not (tmp_path / "mark").exists()
 
 
 @pytest.fixture

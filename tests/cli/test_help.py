@@ -41,6 +41,7 @@ COMMANDS = [
             "import-csv",
             "import-mmsa",
             "import-skesl-pkl",
+            "import-univa",
             "join",
             "merge",
             "parse-openface",

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from mmfeat import DatasetReader, InputError, Split
-from mmfeat.testing import write_example_dataset
+from mmfeat import DatasetReader, InputError, Split, import_univa
+from mmfeat.testing import make_raw_univa, write_example_dataset
 from skesl import (
     ClipSet,
     ExperimentConfig,
@@ -180,6 +180,25 @@ def test_a_fitted_model_scores_its_own_stream(tmp_path):
         other = make_method(Univa, config=text, task=task)
         with pytest.raises(InputError, match=r"none.csv: expected a lexicon"):
             other.meet_clips(clips_of(reader, text, ["sentiment"]))
+
+
+def test_the_data_that_the_method_was_published_with_bring_their_scores(encoder, tmp_path):
+    data = tmp_path / "data.h5"
+    import_univa(make_raw_univa(tmp_path / "raw", glove=False), data)
+    with DatasetReader(data) as reader:
+        assert set(Univa.side_labels(UnivaConfig())) <= set(reader.label_names)
+        labels = reader.labels("happy").class_names
+    config = dataclasses.replace(
+        config_of(
+            encoder,
+            train=dataclasses.replace(TRAIN, n_epochs=1),
+            inputs={"max_audio_frames": 9, "max_vision_frames": 7, "max_dialogue_tokens": None},
+            va_of_labels=False,
+        ),
+        labels=labels,
+    )
+    finetune(data, tmp_path / "run", config)
+    assert predict_run(tmp_path / "run", data, part=Split.TEST, device="cpu").scores.shape == (6, 6)
 
 
 @pytest.mark.slow

@@ -109,6 +109,8 @@ def test_the_published_hashes_are_ten_of_the_right_lengths():
             "mmfeat import-mmsa",
         ),
         ({"raw_text": [], "audio": np.zeros(2), "video": np.zeros(2)}, "SKESL's layout", "mmfeat import-skesl-pkl"),
+        ({"test": {"audio": 0, "labels_class": 0}, "num_labels": 6}, "UniVA's layout", "mmfeat import-univa"),
+        ({"text": 0, "text_utt_mask": 0}, "UniVA's layout", "mmfeat import-univa"),
         ({"other": 1}, "a pickle of another layout, with other", ""),
         ([1, 2], "a pickle of another layout, with no dict", ""),
     ],
