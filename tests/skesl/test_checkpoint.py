@@ -67,7 +67,7 @@ def test_weights_and_settings_survive_the_round_trip(material):
     assert one.method.config == Skesl.config_type(**SMALL)
     assert one.settings["train"]["learning_rate"] == QUICK.learning_rate
     assert one.settings["text_encoder"] == config.text_encoder
-    assert one.settings["data"]["label"] == "sentiment"
+    assert one.settings["data"]["task"]["labels"] == ["sentiment"]
     assert not any(module.training for module in one.method.modules())
     for (name, weight), again in zip(one.method.state_dict().items(), other.method.state_dict().values(), strict=True):
         assert torch.equal(weight, again), name

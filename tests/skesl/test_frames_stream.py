@@ -22,7 +22,7 @@ def test_a_method_that_uses_no_frames_does_not_see_them(dataset, tmp_path):
     finetune(dataset, tmp_path / "run", config)
     with_frames = predict_run(tmp_path / "run", dataset, device="cpu")
     without = predict_run(tmp_path / "run", write_example_dataset(tmp_path / "b.h5"), device="cpu")
-    assert np.array_equal(with_frames.values, without.values)
+    assert np.array_equal(with_frames.answers, without.answers)
 
 
 def test_statistics_of_images_are_refused_by_name(dataset):
