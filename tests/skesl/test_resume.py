@@ -253,7 +253,7 @@ def test_two_trainings_in_one_folder_exclude_each_other(material, config, tmp_pa
 def test_the_weights_of_the_best_epoch_survive_a_kill_after_a_better_one(material, config, tmp_path, monkeypatch):
     """Killed behind an epoch that no checkpoint knows: going on must know the epoch before as the best."""
     values = iter([1.0, 0.5, 1.0, 1.0])  # the second epoch is the best, then comes again and is not
-    monkeypatch.setattr("skesl.stages.sentiment_metrics", lambda *_: {"mae": next(values)})
+    monkeypatch.setattr("skesl.stages.metrics_of", lambda *_: {"mae": next(values)})
     rare = dataclasses.replace(config, options=dataclasses.replace(EVERY_STEP, checkpoint_steps=3))  # in epoch 2
     run = tmp_path / "run"
     with pytest.raises(Killed):
