@@ -33,13 +33,12 @@ def ensemble(
     as_json: bool,
     overwrite: bool,
 ) -> None:
-    """Write the mean of what RUNS predict for the clips of DATA, such as the runs of several folds.
+    """Write the mean of what RUNS predict for the clips of DATA, such as the runs of finetune --folds.
 
     Values, scores and the probabilities of classes are averaged; the class is the likeliest after that.
 
     \b
     Example:
-      skesl finetune mer23.h5 --run runs/mer23 --method vat --label emotion,valence --folds fold
       skesl ensemble runs/mer23/fold-* mer23.h5 --split test --split-scheme mer-multi --out multi.csv --mer23
     """
     from mmfeat import OutputExistsError, Split

@@ -24,18 +24,12 @@ class InputConfig:
     max_text_tokens: int | None = None  # special tokens included; none: the limits of training and encoder alone
     max_audio_frames: int | None = None  # the first ones are kept; none: all
     max_vision_frames: int | None = None
-    max_images: int | None = None  # of a stream of encoded images so many are read, evenly; none: all
     keep_failed_frames: bool = False  # read frames that are not valid (no face was tracked) as they are stored
 
     def __post_init__(self) -> None:
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ConfigError(f"modalities: expected one or more different names, got {list(self.modalities)}")
-        for name, least in (
-            ("max_text_tokens", 3),
-            ("max_audio_frames", 1),
-            ("max_vision_frames", 1),
-            ("max_images", 1),
-        ):
+        for name, least in (("max_text_tokens", 3), ("max_audio_frames", 1), ("max_vision_frames", 1)):
             limit = getattr(self, name)
             if limit is not None and limit < least:
                 raise ConfigError(f"{name} must be at least {least}, got {limit}")
@@ -50,6 +44,11 @@ class InputConfig:
         """Whether each text is read among those of its recording."""
         return False
 
+    @property
+    def image_limit(self) -> int | None:
+        """How many images of a stream of encoded images are read, None where all are."""
+        return None
+
     def max_frames(self, stream: str) -> int | None:
         """Return how many frames of a stream are kept, None where all are."""
         return {"audio": self.max_audio_frames, "vision": self.max_vision_frames}.get(stream)
@@ -62,8 +61,9 @@ class InputConfig:
     def images(self, frames: EncodedFrames) -> EncodedFrames:
         """Return the images of one clip that are read: those at the centres of equal parts where there are more."""
         kept = np.arange(frames.n_frame) if self.keep_failed_frames else np.flatnonzero(frames.valid)
-        if self.max_images is not None and kept.size > self.max_images:
-            kept = kept[((np.arange(self.max_images) + 0.5) * kept.size / self.max_images).astype(np.int64)]
+        limit = self.image_limit
+        if limit is not None and kept.size > limit:
+            kept = kept[((np.arange(limit) + 0.5) * kept.size / limit).astype(np.int64)]
         return replace(
             frames,
             jpegs=tuple(frames.jpegs[place] for place in kept),
@@ -74,6 +74,23 @@ class InputConfig:
     def frames(self, stream: str, features: FrameFeatures) -> Float32Array:
         """Return the frames of one clip that are read, shape (frame, feature)."""
         return features.values[self.kept(stream, features)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInputConfig(InputConfig):
+    """How much of a clip a method reads that reads images."""
+
+    max_images: int | None = None  # so many are read, evenly; none: all
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_images is not None and self.max_images < 1:
+            raise ConfigError(f"max_images must be at least 1, got {self.max_images}")
+
+    @property
+    def image_limit(self) -> int | None:
+        """See ``InputConfig.image_limit``."""
+        return self.max_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +134,7 @@ class Cut:
 def frames_cut(reader: DatasetReader, indices: Iterable[int], stream: str, inputs: InputConfig) -> Cut | None:
     """Return what the limit of a stream leaves out of some clips; None where that is nothing."""
     holds_images = bool(reader.info(stream).codec)
-    limit = inputs.max_images if holds_images else inputs.max_frames(stream)
+    limit = inputs.image_limit if holds_images else inputs.max_frames(stream)
     if limit is None:
         return None
     offsets = reader.offsets(stream)

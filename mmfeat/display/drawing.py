@@ -7,7 +7,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +46,10 @@ def check_drawing() -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", extra="report", purpose="a figure")
+    try:
+        import matplotlib  # noqa: F401 - what is asked is whether it imports
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", extra="report", purpose="a figure") from error
 
 
 @contextmanager

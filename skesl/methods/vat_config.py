@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from mmfeat.errors import ConfigError
 from skesl.augmentation import AugmentationConfig
-from skesl.inputs import InputConfig
+from skesl.inputs import ImageInputConfig
 from skesl.methods.base import Preset
 from skesl.nn.audio_visual import AudioVisualShape
 from skesl.nn.contrast import COLDEST, WARMEST
@@ -92,9 +92,9 @@ class VatConfig:
             raise ConfigError("; ".join(faults))
 
     @property
-    def inputs(self) -> InputConfig:
+    def inputs(self) -> ImageInputConfig:
         """How much of a clip is read."""
-        return InputConfig(
+        return ImageInputConfig(
             modalities=("audio", "vision"), max_audio_frames=self.max_audio_frames, max_images=self.n_frames
         )
 
