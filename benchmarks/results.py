@@ -1,6 +1,6 @@
 """Methods on real data that we can hold: MOSI's texts on the standard split, RAVDESS with each actor left out.
 
-    MMFEAT_REAL_DATA=FOLDER python benchmarks/results.py [--seeds N] [--only mosi|ravdess] [--out FOLDER] [--write]
+    MMFEAT_REAL_DATA=FOLDER python benchmarks/results.py [--seeds N] [--only mosi|ravdess] [--row NAME ...] [--write]
 
 Trains every method with every seed, which takes hours on a CPU. The runs stay in ``--out``; the same call again goes on
 where a killed one stopped and takes finished runs as they are. ``--write`` puts the tables into RESULTS.md.
@@ -105,11 +105,16 @@ _BUILDERS = {"mosi": build_mosi, "ravdess": build_ravdess, "grid": build_grid, "
 
 @dataclass(frozen=True, kw_only=True)
 class Book:
-    """Where the data and the runs lie, and which seeds are trained."""
+    """Where the data and the runs lie, and which seeds of which rows are trained; of all where none is named."""
 
     data: Path
     out: Path
     seeds: tuple[int, ...]
+    rows: tuple[str, ...] = ()
+
+    def chosen(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the first entry, with which the others are compared, and those that were asked for."""
+        return [entry for entry in entries if entry is entries[0] or not self.rows or entry.name in self.rows]
 
     def dataset(self, name: str) -> Path:
         """Return a dataset file, built where it is not there."""
@@ -160,7 +165,7 @@ class Book:
 def mosi_rows(book: Book) -> Iterator[str]:
     """Yield a row for each method: metrics of the test part with intervals, and what it gains over the text alone."""
     baseline = book.runs("mosi", MOSI[0])
-    for entry in MOSI:
+    for entry in book.chosen(MOSI):
         runs = book.runs("mosi", entry)
         report = evaluate_runs(runs, book.dataset("mosi"), EvaluationConfig(device="cpu", text_only=baseline[0].parent))
         cells = [_cell(report.metrics[name], report.sd.get(name), report.intervals[name]) for name in MOSI_METRICS]
@@ -177,9 +182,9 @@ def _cell(value: float, deviation: float | None, interval: tuple[float, float]) 
 
 def ravdess_rows(book: Book) -> Iterator[str]:
     """Yield a row for each method: mean r, r on each actor who was left out, and what it gains over the text alone."""
-    by_entry = {entry.name: _rs_by_actor(book, entry) for entry in RAVDESS}
+    by_entry = {entry.name: _rs_by_actor(book, entry) for entry in book.chosen(RAVDESS)}
     alone = by_entry["text_only"]
-    for entry in RAVDESS:
+    for entry in book.chosen(RAVDESS):
         rs = by_entry[entry.name]
         means = rs.mean(axis=1)  # of each seed
         spread = f" ± {means.std(ddof=1):.3f}" if len(means) > 1 else ""
@@ -211,6 +216,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="seeds of every method")
     parser.add_argument("--only", choices=("mosi", "ravdess"), default=None)
+    parser.add_argument("--row", action="append", default=[], help="a row of the tables by its name; default all")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of datasets and runs")
     parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
     choices = parser.parse_args()
@@ -218,7 +224,7 @@ def main() -> int:
     if not data:
         print("results: expected MMFEAT_REAL_DATA to name the folder of real clips, got nothing", file=sys.stderr)
         return 3
-    book = Book(data=Path(data), out=choices.out, seeds=tuple(range(choices.seeds)))
+    book = Book(data=Path(data), out=choices.out, seeds=tuple(range(choices.seeds)), rows=tuple(choices.row))
     measured = conditions(PACKAGES)
     made_by = f"{choices.seeds} seeds each, which share one pretraining. Made by `make results`: {measured}."
     for protocol, (title, about, header, rows) in _tables().items():
