@@ -5,6 +5,7 @@ A run that is continued asks for the same epoch again and leaves out what is don
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,11 @@ def epoch_batches(
     sorted_runs = [run[np.argsort(lengths[run], kind="stable")] for run in _cut(order, _BUCKETED * batch_size)]
     batches = [batch for run in sorted_runs for batch in _cut(run, batch_size)]
     return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def group_numbers(names: Sequence[str]) -> IntArray:
+    """Return a number for each name, equal for equal ones: the recording of each clip, shape (clip,)."""
+    return np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
 def parts_of(batches: list[IntArray], n_accumulated: int, *, process: int = 0, n_process: int = 1) -> list[Part]:

@@ -198,6 +198,16 @@ def load_settings_of_run(path: Path) -> dict[str, Any]:
     return settings
 
 
+def check_finetuned(path: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse a run that predicts nothing.
+
+    Raises:
+        CheckpointError: it was only pretrained.
+    """
+    if settings["stage"] != "finetune":
+        raise CheckpointError(f"{path}: expected a fine-tuned run, got stage {settings['stage']!r}; use skesl finetune")
+
+
 def load_run(path: Path) -> Run:
     """Return the trained method of a run folder, on the CPU and in evaluation mode.
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModel
 
-from mmfeat import DatasetReader, InputError, LabelTable, Split, StreamInfo
+from mmfeat import DatasetReader, InputError, Split, StreamInfo
 from mmfeat.errors import ConfigError
 from skesl.config import Stage, TrainConfig
 from skesl.data import Batch
@@ -166,20 +166,17 @@ def estimate(
     with DatasetReader(data) as reader:
         streams = [name for name in method_type.used_streams(config) if name in reader.stream_names]
         n_feature = {name: _frame_shape(reader.info(name)) for name in streams}
-        task, tables = _task_of_data(reader, method_type, labels)
-        of_data = _of_data(reader, method_type, n_feature, train, tables, scheme)
+        task = _task_of_data(reader, method_type, labels)
+        of_data = _of_data(reader, method_type, n_feature, train, labels, scheme)
     return _estimate(method_type, config, text_encoder, n_feature, train, shape, of_data, task)
 
 
-def _task_of_data(
-    reader: DatasetReader, method_type: type[Method], names: Sequence[str]
-) -> tuple[Task, Sequence[LabelTable] | InputError]:
-    """Return what the labels of a dataset ask for and the labels; an example and the reason where there are none."""
+def _task_of_data(reader: DatasetReader, method_type: type[Method], labels: Sequence[str]) -> Task:
+    """Return what the labels of a dataset ask for; an example where it does not have them."""
     try:
-        tables = choose_labels(reader, names)
-        return task_of(reader, tables), tables
-    except InputError as error:
-        return method_type.example_task(), error
+        return task_of(reader, choose_labels(reader, labels))
+    except InputError:
+        return method_type.example_task()
 
 
 def _frame_shape(info: StreamInfo) -> tuple[int, ...]:
@@ -348,7 +345,7 @@ def _of_data(
     method_type: type[Method],
     n_feature: FrameShapes,
     train: TrainConfig,
-    labels: Sequence[LabelTable] | InputError,
+    labels: Sequence[str],
     scheme: str,
 ) -> DataEstimate:
     clips: dict[str, Sequence[int]] = {}
@@ -358,10 +355,8 @@ def _of_data(
             if stage == "pretrain":
                 streams = () if method_type.needs_text_encoder else tuple(n_feature)
                 clips[stage] = pretraining_clips(reader, scheme, streams=streams).tolist()
-            elif isinstance(labels, InputError):
-                raise labels
             else:
-                clips[stage] = labelled_clips(reader, labels, scheme, Split.TRAIN).tolist()
+                clips[stage] = labelled_clips(reader, choose_labels(reader, labels), scheme, Split.TRAIN).tolist()
         except InputError as error:
             unusable[stage] = str(error)
     n_frame = {name: torch.from_numpy(reader.offsets(name)).diff() for name in n_feature}

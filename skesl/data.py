@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmfeat import BoolArray, DatasetReader, Float32Array
+from skesl.batches import group_numbers
 from skesl.buffers import Buffers
 from skesl.config import Stage
 from skesl.context import DialogueBatch, DialogueText, dialogue_batch
@@ -152,7 +153,7 @@ class ClipSet(Dataset[Sample]):
         if stage == "pretrain" and self._table is not None:
             self._labels = self._table.targets[:, None]
         self._side_labels = {name: values[indices] for name, values in (side_labels or {}).items()}
-        self._recordings = _numbered([reader.recording_ids[index] for index in indices])
+        self._recordings = group_numbers([reader.recording_ids[index] for index in indices])
         self._dialogues: RecordingTexts | None = None
         if encoder is not None and isinstance(self._inputs, DialogueInputConfig) and self._inputs.reads_dialogues:
             self._dialogues = RecordingTexts.build(reader, indices, encoder, self._inputs)
@@ -331,11 +332,6 @@ def collate(samples: Sequence[Sample]) -> Batch:
         },
         dialogues=dialogue_batch([sample.dialogue for sample in samples if sample.dialogue is not None]),
     )
-
-
-def _numbered(names: Sequence[str]) -> IntArray:
-    """Return a number for each name, equal for equal ones."""
-    return np.unique(np.asarray(names, dtype=np.str_), return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
 def _pad(sequences: Sequence[npt.NDArray[Any]]) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmfeat import (
     DatasetReader,
     Float32Array,
@@ -27,7 +25,7 @@ from skesl.data import Batch, ClipSet
 from skesl.errors import CheckpointError
 from skesl.methods import Method
 from skesl.processes import is_first, start_processes, wait
-from skesl.selection import Indices
+from skesl.selection import Indices, known_values
 from skesl.streams import setting_differences
 from skesl.text import TextEncoder
 from skesl.trainer import FitResult, Validate, fit, result_from_json
@@ -124,7 +122,11 @@ class Experiment:
             seed=self.config.train.seed,
             inputs=self.method.inputs,
             masking=self.method.masking,
-            side_labels=_side_labels(self.reader, self.method),
+            side_labels={
+                name: known_values(self.reader, name)
+                for name in self.method.side_labels(self.method.config)
+                if name in self.reader.label_names
+            },
         )
 
     def fit(
@@ -222,13 +224,3 @@ class Experiment:
                 f"{self.folder.path}: a training here has other settings: {'; '.join(differences)}; "
                 "begin anew with --overwrite, or take another folder"
             )
-
-
-def _side_labels(reader: DatasetReader, method: Method) -> dict[str, Float32Array]:
-    """Return the further labels that the method reads and the dataset has, NaN where a clip has none."""
-    found = {}
-    for name in method.side_labels(method.config):
-        if name in reader.label_names:
-            table = reader.labels(name)
-            found[name] = np.where(table.present, table.values, np.float32(np.nan)).astype(np.float32)
-    return found

@@ -15,7 +15,7 @@ from skesl.data import Batch
 from skesl.experiment import ExperimentConfig
 from skesl.predict import predict_run
 from skesl.predictions import Predictions
-from skesl.repeated import RepeatedReport, Train
+from skesl.repeated import RepeatedReport, Train, train_each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,9 @@ def train_folds(
         CheckpointError: a run in the folder has other settings.
     """
     schemes = fold_schemes(data, folds)
-    reports = []
-    for scheme in schemes:
-        own = dataclasses.replace(config, scheme=scheme, reuse_finished=True)
-        reports.append(train(data, run / scheme, own, overwrite=overwrite, track=track))
-    report = FoldsReport(run=run, folds=schemes, reports=tuple(reports))
+    configs = {scheme: dataclasses.replace(config, scheme=scheme) for scheme in schemes}
+    reports = train_each(train, data, run, configs, overwrite=overwrite, track=track)
+    report = FoldsReport(run=run, folds=schemes, reports=reports)
     report.save()
     return report
 

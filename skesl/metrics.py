@@ -62,6 +62,7 @@ import numpy.typing as npt
 
 from mmfeat.errors import InputError
 from skesl.measures import AveragePrecision, ClassF1, Codes, Combined, Flags, LabelF1, Mean, Measure, Pearson, Values
+from skesl.task import MER23_CLASSES
 
 CONVENTIONS = {
     "regression": (
@@ -83,7 +84,6 @@ CLASS_NAMES = ("class_acc", "class_recall", "class_f1_weighted", "class_f1_macro
 CHALLENGE_NAMES = ("mer23_f1", "mer23_mse", "mer23_combined", "mimic_pearson")
 METRIC_NAMES = (*SENTIMENT_NAMES, *SIMS_NAMES, *MULTILABEL_NAMES, *CLASS_NAMES, *CHALLENGE_NAMES)
 
-MER23_CLASSES = ("neutral", "angry", "happy", "sad", "worried", "surprise")
 MER23_PLACEHOLDER = -10.0
 MIMIC_LABELS = ("approval", "disappointment", "uncertainty")
 SAID_FROM = 0.5  # the score from which on a yes-or-no label is said

@@ -29,7 +29,7 @@ from mmfeat import (
     extract_clip,
     run_openface,
 )
-from skesl.checkpoint import Run, load_run
+from skesl.checkpoint import Run, check_finetuned, load_run
 from skesl.config import TrainConfig
 from skesl.context import lone_text
 from skesl.data import Sample, collate
@@ -99,10 +99,7 @@ def predict_clip(
         InputError: nothing was given, a file cannot be read, or no stream or text is left of the clip.
     """
     loaded = load_run(run)
-    if loaded.settings["stage"] != "finetune":
-        raise CheckpointError(
-            f"{run}: expected a fine-tuned run, got stage {loaded.settings['stage']!r}; use skesl finetune"
-        )
+    check_finetuned(run, loaded.settings)
     entry = ClipEntry(clip_id=str(video or wav or openface or "text"), text=text, video=video, audio=wav)
     with tempfile.TemporaryDirectory() as folder:
         if openface is None and tool is not None and _reads_faces(loaded):

@@ -9,19 +9,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mmfeat import DatasetReader, Float32Array, Float64Array, Split
-from skesl.checkpoint import Run, load_run
+from mmfeat import DatasetReader, Float32Array, Split
+from skesl.checkpoint import Run, check_finetuned, load_run
 from skesl.config import TrainConfig
 from skesl.data import ClipSet
-from skesl.errors import CheckpointError
 from skesl.loading import Clips
 from skesl.methods import Method
 from skesl.over_clips import over_clips
 from skesl.predictions import Predictions
 from skesl.processes import join_processes
-from skesl.selection import as_written
+from skesl.selection import as_written, known_values
 from skesl.streams import check_streams
-from skesl.task import Task
 
 Change = Callable[[ClipSet], Clips]
 
@@ -67,29 +65,18 @@ def predict_run(
         InputError: the file cannot be read, or has no such scheme.
     """
     loaded = load_run(run)
-    if loaded.settings["stage"] != "finetune":
-        raise CheckpointError(
-            f"{run}: expected a fine-tuned run, got stage {loaded.settings['stage']!r}; use skesl finetune"
-        )
+    check_finetuned(run, loaded.settings)
     with DatasetReader(data) as reader:
         check_streams(loaded.settings, reader)
         if scheme is not None:
             reader.parts(scheme)
         chosen_scheme = scheme or loaded.settings["data"]["scheme"]
         indices = np.arange(reader.n_clip, dtype=np.int64) if part is None else reader.members(chosen_scheme, part)
-        labels = _known_labels(loaded.method.task, reader)[indices]
+        labels = as_written(
+            np.stack([known_values(reader, name)[indices] for name in loaded.method.task.labels], axis=1)
+        )
         predictions = _predict(loaded, reader, indices, device, change)
     return replace(predictions, labels=labels)
-
-
-def _known_labels(task: Task, reader: DatasetReader) -> Float64Array:
-    """Return the labels of a task as far as a dataset has them, shape (clip of the file, label), else NaN."""
-    columns = np.full((reader.n_clip, len(task.labels)), np.nan)
-    for column, name in enumerate(task.labels):
-        if name in reader.label_names:
-            table = reader.labels(name)
-            columns[:, column] = np.where(table.present, as_written(table.values), np.nan)
-    return columns
 
 
 def open_clips(

@@ -44,10 +44,7 @@ class Predictions:
     @property
     def header(self) -> list[str]:
         """Names of the columns of the file."""
-        if self.task.problem == "regression":
-            return ["clip_id", "prediction", "label"]
-        truth = [f"true:{name}" for name in self.task.labels]
-        return ["clip_id", *self.task.labels, *self.task.class_names, *truth]
+        return _header(self.task)
 
     def save(self, path: Path) -> None:
         """Write one row a clip, as csv or as Parquet; see ``write_rows``."""
@@ -61,13 +58,11 @@ class Predictions:
             InputError: the file cannot be read, or is none that ``save`` wrote for this task.
         """
         header, numbered = read_rows(path)
-        empty = cls(clip_ids=(), task=task, scores=np.zeros((0, task.n_column)), labels=np.zeros((0, 1)))
-        if header != empty.header:
-            raise InputError(f"{path}: expected the columns {', '.join(empty.header)}, got {header}")
+        if header != _header(task):
+            raise InputError(f"{path}: expected the columns {', '.join(_header(task))}, got {header}")
         rows = [row for _, row in numbered]
-        is_plain = task.problem == "regression"
-        columns: Sequence[str] = ["prediction"] if is_plain else task.columns
-        truth = ["label"] if is_plain else [f"true:{name}" for name in task.labels]
+        said, classes, truth = _columns(task)
+        columns = [*classes, *said[1:]] if classes else said
         return cls(
             clip_ids=tuple(row["clip_id"] for row in rows),
             task=task,
@@ -96,6 +91,18 @@ class Predictions:
             classes = np.nan_to_num(self.labels[:, 0]).astype(np.int64)
             errors = 1.0 - self.scores[np.arange(len(classes)), classes]
         return np.where(np.isnan(self.labels).any(axis=1), np.nan, errors)
+
+
+def _columns(task: Task) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Return the names of the columns with what is said, with the probabilities of classes, and with the labels."""
+    if task.problem == "regression":
+        return ["prediction"], [], ["label"]
+    return task.labels, task.class_names, [f"true:{name}" for name in task.labels]
+
+
+def _header(task: Task) -> list[str]:
+    said, classes, truth = _columns(task)
+    return ["clip_id", *said, *classes, *truth]
 
 
 def _truth(cell: str, task: Task) -> float:

@@ -7,12 +7,13 @@ import math
 import statistics
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mmfeat import defined
-from skesl.experiment import StageReport
+from mmfeat import Track, defined, untracked
+from skesl.data import Batch
+from skesl.experiment import ExperimentConfig, StageReport
 from skesl.processes import is_first
 
 Train = Callable[..., StageReport]
@@ -83,6 +84,25 @@ class RepeatedReport(ABC):
                 for name, values in self.values.items()
             },
         }
+
+
+def train_each(
+    train: Train,
+    data: Path,
+    run: Path,
+    configs: Mapping[str, ExperimentConfig],
+    *,
+    overwrite: bool = False,
+    track: Track[Batch] = untracked,
+) -> tuple[StageReport, ...]:
+    """Train once with each of some settings, into the folder of its name; see ``skesl.seeds`` and ``skesl.folds``.
+
+    The same call again takes finished trainings as they are and goes on with the one that was killed.
+    """
+    return tuple(
+        train(data, run / name, replace(config, reuse_finished=True), overwrite=overwrite, track=track)
+        for name, config in configs.items()
+    )
 
 
 def _row(name: str, values: tuple[float, ...]) -> str:

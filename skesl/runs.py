@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmfeat import InputError, Split
-from skesl.checkpoint import RunFolder, load_settings_of_run
+from skesl.checkpoint import RunFolder, check_finetuned, load_settings_of_run
 from skesl.errors import CheckpointError
 from skesl.measures import Values
 from skesl.predict import Change, predict_run
@@ -33,8 +33,7 @@ def settings_of_runs(runs: Sequence[Path]) -> tuple[list[Path], list[dict[str, A
         )
     settings = [load_settings_of_run(run) for run in folders]
     for run, one in zip(folders, settings, strict=True):
-        if one["stage"] != "finetune":
-            raise CheckpointError(f"{run}: expected a fine-tuned run, got stage {one['stage']!r}; use skesl finetune")
+        check_finetuned(run, one)
     kinds = {(one["method"], ", ".join(one["data"]["task"]["labels"]), one["data"]["scheme"]) for one in settings}
     if len(kinds) > 1:
         found = "; ".join(sorted(f"{method} on {label}, split {scheme}" for method, label, scheme in kinds))

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmfeat import InputError, Track, untracked
 from skesl.data import Batch
 from skesl.experiment import ExperimentConfig
-from skesl.repeated import RepeatedReport, Train
+from skesl.repeated import RepeatedReport, Train, train_each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,11 @@ def train_seeds(
     if n_seed < 1:
         raise InputError(f"seeds: expected at least 1, got {n_seed}")
     seeds = tuple(range(config.train.seed, config.train.seed + n_seed))
-    reports = []
-    for seed in seeds:
-        own = dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed), reuse_finished=True)
-        reports.append(train(data, run / f"seed-{seed}", own, overwrite=overwrite, track=track))
-    report = SeedsReport(run=run, seeds=seeds, reports=tuple(reports))
+    configs = {
+        f"seed-{seed}": dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed))
+        for seed in seeds
+    }
+    reports = train_each(train, data, run, configs, overwrite=overwrite, track=track)
+    report = SeedsReport(run=run, seeds=seeds, reports=reports)
     report.save()
     return report

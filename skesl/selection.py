@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmfeat import DatasetReader, Float32Array, Float64Array, InputError, LabelTable, Split
-from skesl.metrics import MER23_CLASSES
-from skesl.task import Problem, Task
+from skesl.task import MER23_CLASSES, Problem, Task
 
 Indices = npt.NDArray[np.int64]
 
@@ -87,6 +86,14 @@ def task_of(reader: DatasetReader, labels: Sequence[LabelTable]) -> Task:
 def label_values(labels: Sequence[LabelTable]) -> Float32Array:
     """Return labels as columns, shape (clip of the file, label)."""
     return np.stack([label.values for label in labels], axis=1)
+
+
+def known_values(reader: DatasetReader, name: str) -> Float32Array:
+    """Return the values of a label, shape (clip of the file,): NaN where a clip or the whole file has none."""
+    if name not in reader.label_names:
+        return np.full(reader.n_clip, np.nan, dtype=np.float32)
+    table = reader.labels(name)
+    return np.where(table.present, table.values, np.float32(np.nan))
 
 
 def labelled_clips(reader: DatasetReader, labels: Sequence[LabelTable], scheme: str, part: Split) -> Indices:

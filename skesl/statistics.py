@@ -81,11 +81,6 @@ class McNemar:
     p: float
 
 
-def group_numbers(recordings: Sequence[str]) -> Codes:
-    """Return the number of each clip's recording, shape (clip,)."""
-    return np.unique(np.asarray(recordings), return_inverse=True)[1].astype(np.int64)
-
-
 def bootstrap_intervals(
     seeds: Sequence[Measures], groups: Codes, *, n_resample: int = N_RESAMPLE, seed: int = 0
 ) -> dict[str, Interval]:

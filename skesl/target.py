@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from mmfeat import DatasetReader, InputError, LabelTable, Split
+from skesl.batches import group_numbers
 from skesl.measures import Codes, Measure, Values
 from skesl.metrics import numbers, smaller_is_better
 from skesl.selection import as_written, choose_labels, label_values, task_of
-from skesl.statistics import group_numbers
 from skesl.task import Problem, Task
 from skesl.task_measures import measures_of
 

@@ -14,7 +14,7 @@ from mmfeat.errors import ConfigError
 Problem = Literal["regression", "regressions", "class", "multilabel", "mer23"]
 PROBLEMS: tuple[Problem, ...] = get_args(Problem)
 
-_MER23 = ("neutral", "angry", "happy", "sad", "worried", "surprise")
+MER23_CLASSES = ("neutral", "angry", "happy", "sad", "worried", "surprise")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,9 @@ class Task:
         return {
             "regression": cls(labels=("sentiment",)),
             "regressions": cls(problem="regressions", labels=("Approval", "Disappointment", "Uncertainty")),
-            "class": cls(problem="class", labels=("emotion",), class_names=_MER23),
+            "class": cls(problem="class", labels=("emotion",), class_names=MER23_CLASSES),
             "multilabel": cls(problem="multilabel", labels=("happy", "sad", "anger", "surprise", "disgust", "fear")),
-            "mer23": cls(problem="mer23", labels=("emotion", "valence"), class_names=_MER23),
+            "mer23": cls(problem="mer23", labels=("emotion", "valence"), class_names=MER23_CLASSES),
         }[problem]
 
     @property

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from mmfeat.errors import ConfigError
 from skesl.measures import Measure, Values
 from skesl.metrics import (
-    MER23_CLASSES,
     class_measures,
     mer23_measures,
     multilabel_measures,
@@ -16,7 +15,7 @@ from skesl.metrics import (
     several_regressions,
     sims_measures,
 )
-from skesl.task import Problem, Task
+from skesl.task import MER23_CLASSES, Problem, Task
 
 SELECTION_METRIC: Mapping[Problem, str] = {
     "regression": "mae",

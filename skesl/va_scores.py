@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from mmfeat import Float32Array, Float64Array
+from mmfeat import Float32Array
 from skesl.data import ClipSet
 from skesl.va_lexicon import load_va_lexicon, score_texts
 from skesl.va_models import load_va_model
@@ -33,7 +35,7 @@ class VaSources:
 
     lexicon: str | None
     models: Mapping[str, str]
-    label_points: Float64Array | None
+    label_points: Tensor | None
 
 
 def side_label_names(modalities: Sequence[str]) -> tuple[str, ...]:
@@ -52,33 +54,36 @@ def score_clips(clips: ClipSet, modalities: Sequence[str], sources: VaSources) -
     return {modality: scores for modality, scores in found.items() if scores is not None}
 
 
-def points_of_labels(labels: Float32Array, label_points: Float64Array) -> Float64Array:
+def points_of_labels(labels: Tensor, label_points: Tensor) -> Tensor:
     """Return the mean point of the true labels of each clip, shape (clip, 2); the middle where none is true.
 
     Args:
         labels: shape (clip, label), true where more than 0.
         label_points: shape (label, 2), in [0, 1].
     """
-    true = labels > 0
-    n_true = true.sum(axis=1, keepdims=True)
-    return np.where(n_true > 0, (true @ label_points) / np.maximum(n_true, 1), 0.5)
+    true = (labels > 0).to(label_points.dtype)
+    n_true = true.sum(dim=1, keepdim=True)
+    return torch.where(n_true > 0, true @ label_points / n_true.clamp(min=1), 0.5)
 
 
-def scaled(points: Float64Array, *, by_valence: bool = False) -> Float64Array:
+def scaled(points: Tensor, *, by_valence: bool = False) -> Tensor:
     """Return points with mean 0 and deviation 1 on each axis over the clips that have one.
 
     Args:
         points: shape (clip, 2), NaN where unknown.
         by_valence: as released (pinionGear.py:24-28), both axes by mean and deviation (n - 1) of valence.
     """
-    known = points[np.isfinite(points).all(axis=1)]
-    if not len(known):
-        return points
-    mean, deviation = known.mean(axis=0), known.std(axis=0)
+    is_known = points.isfinite().all(dim=1, keepdim=True)
+    n_known = is_known.sum()
+    known = torch.where(is_known, points, 0.0)
+    mean = known.sum(dim=0) / n_known.clamp(min=1)
+    squares = torch.where(is_known, known - mean, 0.0).square().sum(dim=0)
     if by_valence:
-        mean, deviation = mean[:1], known[:, :1].std(axis=0, ddof=1 if len(known) > 1 else 0)
-    result: Float64Array = (points - mean) / np.where(deviation > 0, deviation, 1.0)
-    return result
+        n_free = torch.where(n_known > 1, n_known - 1, n_known)
+        mean, deviation = mean[:1], (squares[:1] / n_free.clamp(min=1)).sqrt()
+    else:
+        deviation = (squares / n_known.clamp(min=1)).sqrt()
+    return (points - mean) / torch.where(deviation > 0, deviation, 1.0)
 
 
 def _scored(clips: ClipSet, modality: str, sources: VaSources) -> Float32Array | None:
@@ -90,5 +95,5 @@ def _scored(clips: ClipSet, modality: str, sources: VaSources) -> Float32Array |
     if modality in sources.models:
         return load_va_model(Path(sources.models[modality])).score(clips.reader, clips.indices)
     if sources.label_points is not None:
-        return points_of_labels(clips.labels, sources.label_points).astype(np.float32)
+        return points_of_labels(torch.from_numpy(clips.labels), sources.label_points).float().numpy()
     return None

@@ -14,6 +14,7 @@ from mmfeat.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 PAGE_WIDTH = 4.4  # inches: at the 340 pixels of a phone letters of 7 points are 8 pixels high
 _DPI = 200  # of pictures, and of what stands as pixels inside drawings
@@ -71,12 +72,14 @@ def drawn(
     check_drawing()
     from matplotlib import rc_context
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with rc_context({**_STYLE, "font.family": _installed_fonts()}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # shown as a box
-        figure = Figure(figsize=(width, height), layout="constrained")
+        engine = ConstrainedLayoutEngine()
+        figure = Figure(figsize=(width, height), layout=engine)
         yield figure, figure.subplots(**options)
-        _fix_layout(figure)
+        _fix_layout(figure, engine)
         figure.savefig(target, format=file_format, metadata=_NO_DATE[file_format])
 
 
@@ -88,10 +91,8 @@ def drawn_svg(height: float, *, width: float = PAGE_WIDTH, **options: Any) -> It
         yield figure, axes, text
 
 
-def _fix_layout(figure: Figure) -> None:
+def _fix_layout(figure: Figure, engine: ConstrainedLayoutEngine) -> None:
     """Lay a figure out, and round where its axes stand: the solver's last bits differ from run to run."""
-    engine = figure.get_layout_engine()
-    assert engine is not None, "drawn() asks for constrained layout"
     engine.execute(figure)
     figure.set_layout_engine("none")
     for axes in figure.axes:

@@ -49,10 +49,8 @@ def make_raw_univa(
         videos = [f"{part}_video_{place}" for place in range(n_video)]
         structure[part] = {video: [f"{video}_{10 + place}" for place in range(n_utterance)] for video in videos}
         in_order = [clip_id for clip_ids in structure[part].values() for clip_id in clip_ids]
-        clip_ids = [in_order[place] for place in rng.permutation(len(in_order))] if dataset == "MOSEI" else in_order
-        labels = rng.integers(0, 2, (len(clip_ids), len(_EMOTIONS[dataset])))
-        labels[:, 0] |= (labels.sum(axis=1) == 0).astype(labels.dtype)
-        labels[0] = dataset == "M3ED"
+        clip_ids = _order(rng, in_order, dataset)
+        labels = _labels(rng, len(clip_ids), dataset)
         text_scores = rng.uniform(0, 1, (len(clip_ids), 2)).round(4)
         said = {clip_id: f"{clip_id} says hello" for clip_id in clip_ids}
         lead = ["A"] if dataset == "M3ED" else []
@@ -82,6 +80,19 @@ def make_raw_univa(
         header = ["video_id", "clip_id", "text", *_EMOTIONS[dataset], "mode", "truely_sort"]
         tree.table("final_multi_labels.csv", header, rows)
     return root
+
+
+def _labels(rng: np.random.Generator, n_clip: int, dataset: str) -> np.ndarray:
+    """Return which emotions each utterance has; of the first none in CMU-MOSEI and all of them in M3ED."""
+    labels = rng.integers(0, 2, (n_clip, len(_EMOTIONS[dataset])))
+    labels[:, 0] |= (labels.sum(axis=1) == 0).astype(labels.dtype)
+    labels[0] = dataset == "M3ED"
+    return labels
+
+
+def _order(rng: np.random.Generator, in_order: Sequence[str], dataset: str) -> list[str]:
+    """Return the order of the rows: none in CMU-MOSEI's table, that of the videos in M3ED."""
+    return [in_order[place] for place in rng.permutation(len(in_order))] if dataset == "MOSEI" else list(in_order)
 
 
 def _named(emotions: Sequence[str], row: np.ndarray) -> list[str]:

@@ -37,7 +37,7 @@ from skesl.va_losses import (
     soft_label_loss,
     va_contrast,
 )
-from skesl.va_scores import VaSources, scaled, score_clips, side_label_names
+from skesl.va_scores import VaSources, points_of_labels, scaled, score_clips, side_label_names
 
 _SAID_FROM = 0.5  # a label is said from this score on, see skesl.metrics
 
@@ -130,7 +130,7 @@ class Univa(Method):
         sources = VaSources(
             lexicon=config.va_lexicon,
             models={name: folder for name, folder in models.items() if folder is not None},
-            label_points=self.label_points.double().numpy() if config.va_of_labels else None,
+            label_points=self.label_points.double() if config.va_of_labels else None,
         )
         scores = score_clips(clips, self.modalities, sources)
         if not scores:
@@ -142,8 +142,8 @@ class Univa(Method):
         memory = torch.full((len(clips), len(self.modalities), 2), float("nan"))
         for place, name in enumerate(self.modalities):
             if name in scores:
-                points = scaled(scores[name].astype(float), by_valence=config.variant == "released")
-                memory[:, place] = torch.from_numpy(points)
+                points = torch.from_numpy(scores[name]).double()
+                memory[:, place] = scaled(points, by_valence=config.variant == "released")
         self.va_memory = memory.to(self.va_memory.device)
 
     def finetune_loss(self, batch: Batch) -> Tensor:
@@ -234,13 +234,8 @@ class Univa(Method):
         if len(self.va_memory):
             return self.va_memory[batch.rows]
         # A method that has met no clips, which is made to be measured, knows the labels of the batch alone.
-        true = (batch.labels > 0).to(self.label_points.dtype)
-        n_true = true.sum(dim=1, keepdim=True)
-        points = torch.where(n_true > 0, true @ self.label_points / n_true.clamp(min=1), 0.5)
-        centred = points - points.mean(dim=0)
-        deviation = centred.square().mean(dim=0).sqrt()
-        own = centred / torch.where(deviation > 0, deviation, 1.0)
-        return own[:, None].expand(-1, len(self.modalities), -1)
+        points = scaled(points_of_labels(batch.labels, self.label_points))
+        return points[:, None].expand(-1, len(self.modalities), -1)
 
     def _n_position(self, modality: str) -> int:
         limit = self.inputs.max_text_tokens if modality == "text" else self.inputs.max_frames(modality)

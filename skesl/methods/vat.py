@@ -171,7 +171,7 @@ class Vat(Method):
         )
         loss = loss + self._matching(video, audio, video_features, audio_features, batch)
         if self.patch_head is not None:
-            loss = loss + self.config.hidden_weight * self._hidden_patches(video, sound)
+            loss = loss + self.config.hidden_weight * self._hidden_patches(self.patch_head, video, sound)
         self._count(batch)
         return loss
 
@@ -286,9 +286,8 @@ class Vat(Method):
         counts = torch.cat([torch.ones_like(has_audio), has_audio, has_video])
         return matching_loss(self.matching_head(fused[:, 0]), len(own), counts)
 
-    def _hidden_patches(self, video: Encoded, sound: tuple[Tensor, Tensor]) -> Tensor:
+    def _hidden_patches(self, head: nn.Module, video: Encoded, sound: tuple[Tensor, Tensor]) -> Tensor:
         """Return the mean squared error of the hidden patches of the spectrogram, from the fused states."""
-        assert self.patch_head is not None
         encoder = self.encoders.audio_encoder
         is_real = encoder.real_patches(sound[1])
         chance = torch.rand(is_real.shape, device=is_real.device)
@@ -296,7 +295,7 @@ class Vat(Method):
             chance = torch.linspace(0, 1, is_real.shape[1], device=is_real.device).expand_as(chance)
         hidden = is_real & (chance < self.config.hidden_fraction)
         fused = self.encoders.fuse(self.encoders.encode_audio(*sound, hidden), video)
-        errors = (self.patch_head(fused[:, 1:]) - encoder.cut(*sound)).square().mean(dim=2)
+        errors = (head(fused[:, 1:]) - encoder.cut(*sound)).square().mean(dim=2)
         return cast("Tensor", (errors * hidden).sum() / hidden.sum().clamp(min=1))
 
     def _states(

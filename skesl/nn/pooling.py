@@ -47,11 +47,8 @@ def last_padded_step(states: Tensor, mask: Tensor) -> Tensor:
     return (states * is_there.unsqueeze(-1)).sum(dim=1)
 
 
-class TemporalAttention(nn.Module):
-    """Weights each step by what it contributes: weights over the real steps of a clip are positive and sum to 1.
-
-    The two gates of TAM-ULAG's released code are kept, ``tanh(w_1 h + b_1)`` and ``w_2 h + b_2``; the softmax of their
-    product over the real steps takes the place of the product itself, so that the weights compare steps.
+class _TwoScores(nn.Module):
+    """Two linear maps of each step to one number.
 
     Args:
         width: of the states.
@@ -61,6 +58,14 @@ class TemporalAttention(nn.Module):
         super().__init__()
         self.alpha = nn.Linear(width, 1)
         self.beta = nn.Linear(width, 1)
+
+
+class TemporalAttention(_TwoScores):
+    """Weights each step by what it contributes: weights over the real steps of a clip are positive and sum to 1.
+
+    The two gates of TAM-ULAG's released code are kept, ``tanh(w_1 h + b_1)`` and ``w_2 h + b_2``; the softmax of their
+    product over the real steps takes the place of the product itself, so that the weights compare steps.
+    """
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """Return the weighted sum of the steps; arguments and shapes as in ``masked_mean``."""
@@ -73,21 +78,13 @@ class TemporalAttention(nn.Module):
         return scores.masked_fill(~mask, lowest).softmax(dim=1) * mask  # type: ignore[no-any-return]
 
 
-class TemporalGates(nn.Module):
+class TemporalGates(_TwoScores):
     """Scales each step by ``tanh(w_1 h + b_1) * tanhshrink(w_2 h + b_2)``: no weights, no sum over time.
 
     ``tanhshrink(x)`` is ``x - tanh(x)``, about ``x**3 / 3`` near 0: states nearly vanish at first.
 
     Source: TAM-ULAG's released code (models/multiTask/SELF_MM.py:73-80, 308-315).
-
-    Args:
-        width: of the states.
     """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.alpha = nn.Linear(width, 1)
-        self.beta = nn.Linear(width, 1)
 
     def forward(self, states: Tensor) -> Tensor:
         """Return the scaled states, shape (clip, step, width)."""

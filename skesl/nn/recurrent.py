@@ -53,11 +53,15 @@ class SequenceReader(nn.Module):
         read_out: ``attention`` weighs all real steps (``TemporalAttention``); ``first`` and ``last`` are one real step
             each; ``gated_…`` are one step of the gated states (``TemporalGates``), where ``gated_last_padded`` is the
             step at which the longest clip of the batch ends.
+
+    Raises:
+        ConfigError: there is no such way to read.
     """
 
     def __init__(self, width: int, read_out: ReadOut) -> None:
         super().__init__()
-        assert read_out in get_args(ReadOut)
+        if read_out not in get_args(ReadOut):
+            raise ConfigError(f"read_out: expected one of {', '.join(get_args(ReadOut))}, got {read_out!r}")
         self.attention = TemporalAttention(width) if read_out == "attention" else None
         self.gates = TemporalGates(width) if read_out.startswith("gated_") else None
         self.step = read_out.removeprefix("gated_")

@@ -16,8 +16,7 @@ from skesl import (
     train_folds,
     write_submission,
 )
-from skesl.metrics import MER23_CLASSES
-from skesl.task import Task
+from skesl.task import MER23_CLASSES, Task
 from skesl.testing import write_tiny_text_encoder
 
 TRAIN = TrainConfig(n_epochs=1, batch_size=4, learning_rate=1e-2, device="cpu")

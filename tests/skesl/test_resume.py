@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from killed import Killed, killed_after
 
 from mmfeat import InputError
 from mmfeat.testing import write_example_dataset
@@ -51,24 +52,6 @@ def whole(tmp_path_factory, material, config):
     for stage, train in STAGES.items():
         train(material[0], folder / stage, config)
     return folder
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def killed_after(n_batch):
-    """Return a track that ends the training when so many batches were handed out."""
-    remaining = [n_batch]
-
-    def track(items, _total, _description):
-        for item in items:
-            if remaining[0] == 0:
-                raise Killed
-            remaining[0] -= 1
-            yield item
-
-    return track
 
 
 def content(run):

@@ -4,9 +4,10 @@ import math
 import numpy as np
 import pytest
 
+from skesl.batches import group_numbers
 from skesl.measures import AveragePrecision, Mean
 from skesl.metrics import sentiment_measures
-from skesl.statistics import bootstrap_intervals, compare_measures, group_numbers, mcnemar, smallest_p
+from skesl.statistics import bootstrap_intervals, compare_measures, mcnemar, smallest_p
 
 
 def alone(n_clip):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mmfeat import DatasetReader, InputError, LabelInfo, Split
-from skesl.metrics import MER23_CLASSES
 from skesl.selection import as_written
 from skesl.target import open_target
+from skesl.task import MER23_CLASSES
 
 EMOTION = LabelInfo(name="emotion", problem="class", class_names=MER23_CLASSES)
 MOOD = LabelInfo(name="mood", problem="class", class_names=("low", "high"))

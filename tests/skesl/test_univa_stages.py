@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from mmfeat import DatasetReader, InputError, Split, import_univa
 from mmfeat.testing import make_raw_univa, write_example_dataset
@@ -126,11 +127,11 @@ def test_labels_of_the_file_score_a_modality_before_anything_else(tmp_path, writ
     lexicon.write_text("Word,Valence,Arousal\nwonderful,1.0,0.2\nit,0.5,0.5\n")
     names = ("text_valence", "text_arousal")
     with DatasetReader(write_dialogues(tmp_path / "scored.h5", side_labels=names)) as reader:
-        expected = scaled(np.stack([reader.labels(name).values for name in names], axis=1))
+        stored = torch.from_numpy(np.stack([reader.labels(name).values for name in names], axis=1))
+        expected = scaled(stored).numpy()
         assert met(reader, va_lexicon=str(lexicon)) == pytest.approx(expected, abs=1e-5)
         released = met(reader, variant="released", va_radius=0.1)
-        stored = np.stack([reader.labels(name).values for name in names], axis=1)
-        assert released == pytest.approx(scaled(stored, by_valence=True), abs=1e-5)
+        assert released == pytest.approx(scaled(stored, by_valence=True).numpy(), abs=1e-5)
 
 
 def test_a_lexicon_scores_texts_and_labels_what_has_no_source(tmp_path, write_dialogues):

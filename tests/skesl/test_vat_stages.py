@@ -32,7 +32,7 @@ from skesl import (
     predict_run,
     pretrain,
 )
-from skesl.metrics import MER23_CLASSES
+from skesl.task import MER23_CLASSES
 
 SETTINGS = {
     "width": 16,

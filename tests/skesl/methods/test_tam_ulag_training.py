@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from killed import Killed, killed_after
 from safetensors import safe_open
 
 from mmfeat import (
@@ -53,24 +54,6 @@ def experiment(encoder, *, method="tam_ulag", train=QUICK, **settings):
     return ExperimentConfig(
         method=method, text_encoder=str(encoder), train=train, method_settings=settings, options=options
     )
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-def killed_after(n_batch):
-    """Return a track that ends the training when so many batches were handed out."""
-    remaining = [n_batch]
-
-    def track(items, _total, _description):
-        for item in items:
-            if remaining[0] == 0:
-                raise Killed
-            remaining[0] -= 1
-            yield item
-
-    return track
 
 
 @pytest.mark.parametrize("label_update", ["epoch", "batch"])
