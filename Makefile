@@ -13,7 +13,7 @@ help:
 	@echo "make test       lint, types and all tests"
 	@echo "make test-slow  tests that install, kill builds at fifty moments, and write a million clips"
 	@echo "make real       the whole line on real clips; needs MMFEAT_REAL_DATA=FOLDER"
-	@echo "make report-check  the pages of mmfeat report and skesl report, in a headless browser where one is installed"
+	@echo "make report-check  the pages of mmfeat report and skesl report, in a headless browser where one is installed; pictures in report-check/"
 	@echo "make bench-extraction  speed and error of the audio features, into README (about 3 minutes)"
 	@echo "make bench-openface    speed and error of reading OpenFace files, into README (about 1 minute)"
 	@echo "make bench-reading     speed of writing and reading dataset files, into README (about 3 minutes)"
@@ -62,6 +62,7 @@ test-slow: install
 real: install
 	$(BIN)/python -m pytest -m "real and not slow" -s
 
+report-check: export REPORT_PICTURES := report-check
 report-check: install
 	$(BIN)/python -m pytest tests/mmfeat/data_report/test_data_report.py tests/skesl/test_report.py -rs
 
@@ -103,4 +104,4 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info $(DEMO)
+	rm -rf $(VENV) build dist *.egg-info $(DEMO) report-check

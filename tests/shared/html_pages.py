@@ -1,15 +1,32 @@
 """What tests read of a page of HTML: strictly, figure by figure, and in a browser where one is installed."""
 
 import base64
+import os
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "chrome-headless-shell")
+BROWSER_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# How many pictures are drawn, whether the page is wider than its window, and its height in pixels.
+PROBE = """[
+    [...document.images].filter(i => i.complete && i.naturalWidth > 0).length,
+    document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    document.documentElement.scrollHeight,
+].join(' ')"""
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 ADDRESSES = ("src", "href", "srcset", "action", "data")
 SMALL_TEXT, GRAPHICS = 4.5, 3.0  # least contrast, WCAG 2.1, success criteria 1.4.3 and 1.4.11
@@ -142,26 +159,28 @@ def linear(colour):
 
 
 def check_in_browser(path, folder):
-    """Open a page in a headless Chromium at the width of a phone: every figure is drawn, the console stays empty."""
+    """Open a page in a headless Chromium, as wide as a phone and as a desk: all figures drawn, an empty console.
+
+    Pictures of the whole page at both widths stay in the folder that ``REPORT_PICTURES`` names.
+    """
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip(f"no browser is installed; one of {', '.join(BROWSERS)} would do")
+    pictures = Path(os.environ.get("REPORT_PICTURES", folder)).resolve()
+    pictures.mkdir(parents=True, exist_ok=True)
     probe = folder / "probe.html"
-    drawn = "[...document.images].filter(i => i.complete && i.naturalWidth > 0).length"
-    wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-    script = f"<script>addEventListener('load', () => {{ document.title = {drawn} + ' ' + ({wide}) }})</script>"
+    script = f"<script>addEventListener('load', () => {{ document.title = {PROBE} }})</script>"
     text = path.read_text(encoding="utf-8")
     probe.write_text(text.replace("</body>", f"{script}</body>"), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
-    done = subprocess.run(
-        [browser, *flags, "--enable-logging=stderr", "--window-size=360,800", "--dump-dom", probe.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert f"<title>{len(read_page(path).figures)} false</title>" in done.stdout
-    assert "CONSOLE" not in done.stderr
-    picture = folder / "page.png"
-    subprocess.run([browser, *flags, f"--screenshot={picture}", path.as_uri()], timeout=120, check=True)
-    assert picture.stat().st_size > 10_000
+    call = [browser, *BROWSER_FLAGS, f"--user-data-dir={folder / 'profile'}"]
+    for name, width in (("phone", 360), ("desk", 1200)):
+        opened = [*call, "--enable-logging=stderr", f"--window-size={width},800", "--dump-dom", probe.as_uri()]
+        done = subprocess.run(opened, capture_output=True, text=True, timeout=120, check=True)
+        drawn, is_too_wide, height = re.search(r"<title>(\S+) (\S+) (\S+)</title>", done.stdout).groups()
+        assert int(drawn) == len(read_page(path).figures)
+        assert is_too_wide == "false", f"at {width} pixels the page has to be moved sideways"
+        assert "CONSOLE" not in done.stderr
+        picture = pictures / f"{path.stem}-{name}.png"
+        taken = [*call, f"--window-size={width},{height}", f"--screenshot={picture}", path.as_uri()]
+        subprocess.run(taken, capture_output=True, timeout=120, check=True)
+        assert picture.stat().st_size > 10_000
