@@ -6,7 +6,7 @@ DEMO ?= demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-gpu bench-bootstrap bench-dialogues results format clean
+.PHONY: help install demo test check lint types tests test-slow real report-check bench bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-gpu bench-bootstrap bench-dialogues bench-retrieval results format clean
 
 help:
 	@echo "make demo       build, train and evaluate on the example clips (about 4 minutes after the install)"
@@ -22,8 +22,9 @@ help:
 	@echo "make bench-training    speed and error of training, into README (about 10 minutes; texts of MMFEAT_REAL_DATA)"
 	@echo "make bench-gpu         speed of training on a GPU and what bounds it (about 10 minutes; needs a CUDA device)"
 	@echo "make bench-dialogues   speed of encoding a dialogue once for all its utterances (about 1 minute)"
+	@echo "make bench-retrieval   whether held-out videos find their sound; needs MMFEAT_REAL_DATA (about half an hour)"
 	@echo "make bench-bootstrap   speed of the intervals of skesl evaluate, printed"
-	@echo "make bench      all benchmarks but the one on a GPU"
+	@echo "make bench      all benchmarks but the one on a GPU and the one of retrieval"
 	@echo "make results    every method on real data over 5 seeds, into benchmarks/RESULTS.md; needs MMFEAT_REAL_DATA (hours)"
 	@echo "make format     format the code"
 	@echo "make clean      remove what was installed and built"
@@ -92,6 +93,9 @@ bench-bootstrap: install
 
 bench-dialogues: install
 	$(BIN)/python benchmarks/dialogue_encoding.py --write
+
+bench-retrieval: install
+	$(BIN)/python benchmarks/av_retrieval.py --write
 
 bench: bench-extraction bench-openface bench-reading bench-archives bench-loading bench-training bench-bootstrap \
 	bench-dialogues

@@ -17,7 +17,7 @@ from skesl import Comparison, ExperimentConfig, TrainConfig, compare, finetune
 
 METRIC = "micro_f1"
 TRAIN = TrainConfig(
-    n_epochs=4,
+    n_epochs=3,
     batch_size=32,
     learning_rate=5e-4,
     text_encoder_learning_rate=5e-5,
@@ -25,7 +25,6 @@ TRAIN = TrainConfig(
     warmup_fraction=0.1,
     patience=0,
     selection_metric=METRIC,
-    recording_batches=True,
     device="cpu",
 )
 HEAD = {"width": 384, "n_heads": 6, "contrast_weight": 0.0, "label_prior_weight": 0.0}
@@ -33,7 +32,11 @@ INPUTS = {
     "alone": {"modalities": ["text"], "max_text_tokens": 512},
     "dialogue": {"modalities": ["text"], "max_text_tokens": 512, "max_dialogue_tokens": 512},
 }
-MELD_SHARE = 0.5  # of its dialogues
+TRAINS = {  # with as little padding as can be
+    "alone": replace(TRAIN, length_buckets=True),
+    "dialogue": replace(TRAIN, recording_batches=True),
+}
+MELD_SHARE = 0.25  # of its dialogues
 CORPORA: Mapping[str, tuple[Callable[[Path, Path], Path], Sequence[str]]] = {
     "MELD": (partial(write_meld, share=MELD_SHARE), MELD),
     "MER23": (write_mer23, MER23),
@@ -69,7 +72,7 @@ def context_gain(data: Path, labels: Sequence[str], runs: Path, seeds: Sequence[
             config = ExperimentConfig(
                 method="univa",
                 text_encoder="minilm-l6",
-                train=replace(TRAIN, seed=seed),
+                train=replace(TRAINS[name], seed=seed),
                 labels=tuple(labels),
                 method_settings={**HEAD, "inputs": inputs},
                 reuse_finished=True,

@@ -273,7 +273,7 @@ def _tables() -> dict[str, tuple[str, str, Sequence[str], Any]]:
         ),
         "dialogues": (
             "## Methods on real data: texts in their dialogues",
-            "UniVA without voice and face, all-MiniLM-L6 fine-tuned for four epochs: micro-F1 of the emotions of each "
+            "UniVA without voice and face, all-MiniLM-L6 fine-tuned for three epochs: micro-F1 of the emotions of each "
             "text of the test part, read alone and read in its dialogue; the epoch is chosen on the validation part. "
             f"MELD: {MELD_SHARE:.0%} of the dialogues of each part. MER23 has no dialogues: ten clips with "
             "neighbouring numbers stand in for one, which are of different scenes, so that nothing is to be gained. "
