@@ -14,6 +14,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from skesl import (
     EvaluationConfig,
     ExperimentConfig,
     TrainConfig,
+    compare,
     evaluate_runs,
     finetune,
     predict_run,
@@ -152,7 +154,7 @@ class Book:
         """Return the pretrained run that all seeds start from."""
         if entry.pretrained_on is None or entry.pretraining is None:
             return None
-        run = folder / "pretrained"
+        run = folder.with_name(f"{folder.name}-pretraining")  # beside the seeds: a folder of runs holds nothing else
         config = ExperimentConfig(
             method=entry.method,
             text_encoder=TEXT_ENCODER,
@@ -175,6 +177,19 @@ def mosi_rows(book: Book) -> Iterator[str]:
         low, high = gain.interval
         compared = "" if entry is MOSI[0] else f"{gain.difference:+.3f} ({low:+.3f} to {high:+.3f})"
         yield f"| {entry.name} | {' | '.join(cells)} | {compared} |"
+    yield from _gains_of_pretraining(book)
+
+
+def _gains_of_pretraining(book: Book) -> Iterator[str]:
+    """Yield a sentence on each method that was pretrained, held against itself without."""
+    for entry in book.chosen(MOSI):
+        if entry.pretrained_on is None:
+            continue
+        plain = next(one for one in MOSI if one.pretrained_on is None and one.method == entry.method)
+        before, after = (book.runs("mosi", one)[0].parent for one in (plain, entry))
+        found = compare(before, after, book.dataset("mosi"), metric="mae", device="cpu")
+        yield ""
+        yield textwrap.fill(f"Pretraining on {entry.pretrained_on}: {found.sentence()}.", 120)
 
 
 def _cell(value: float, deviation: float | None, interval: tuple[float, float]) -> str:

@@ -142,7 +142,8 @@ def compare(
     comparison = compare_models(
         first, second, data, labels=listed(labels), part=Split[part.upper()], n_resample=n_resample, **choices
     )
-    click.echo(comparison.to_json() if as_json else comparison.to_text())
+    if is_first_process():
+        click.echo(comparison.to_json() if as_json else comparison.to_text())
 
 
 @click.command()
