@@ -36,10 +36,10 @@ TRAINS = {  # with as little padding as can be
     "alone": replace(TRAIN, length_buckets=True),
     "dialogue": replace(TRAIN, recording_batches=True),
 }
-MELD_SHARE = 0.25  # of its dialogues
+MELD_SHARE, MER23_SHARE = 0.25, 0.4  # of their dialogues
 CORPORA: Mapping[str, tuple[Callable[[Path, Path], Path], Sequence[str]]] = {
     "MELD": (partial(write_meld, share=MELD_SHARE), MELD),
-    "MER23": (write_mer23, MER23),
+    "MER23": (partial(write_mer23, share=MER23_SHARE), MER23),
 }
 
 

@@ -35,10 +35,16 @@ def write_meld(data: Path, path: Path, *, share: float = 1.0, seed: int = 0) -> 
     return _write(path, "meld", _drawn(entries, share, seed), MELD)
 
 
-def write_mer23(data: Path, path: Path, *, seed: int = 0) -> Path:
+def write_mer23(data: Path, path: Path, *, share: float = 1.0, seed: int = 0) -> Path:
     """Write MER23's English texts; clips with neighbouring numbers stand in for dialogues, which they are not.
 
     The train part is that of the corpus but a fifth, which is the valid part; the test part is MER-MULTI and MER-NOISE.
+
+    Args:
+        data: the folder of real data.
+        path: the file.
+        share: of the stand-ins that are taken, drawn at random.
+        seed: of the draw, and of the valid part.
     """
     folder = data / "labels" / "mer2023-dataset"
     texts, stored = _texts(folder), np.load(folder / "label-6way.npz", allow_pickle=True)
@@ -52,7 +58,7 @@ def write_mer23(data: Path, path: Path, *, seed: int = 0) -> Path:
             for place, name in enumerate(group):
                 emotion = stored[corpus].item()[name]["emo"]
                 entries.append(_entry(name, f"{corpus}-{number}", place, part, texts[name], emotion, MER23))
-    return _write(path, "mer23", entries, MER23)
+    return _write(path, "mer23", _drawn(entries, share, seed), MER23)
 
 
 def _texts(folder: Path) -> dict[str, str]:
