@@ -74,7 +74,8 @@ def main() -> None:
     encoder = load_text_encoder(options.text_encoder)
     encoder.model.eval()
     lines = [
-        "| dialogues x utterances | tokens, once | tokens, each | each, ms | once, ms | ratio | error |",
+        "| dialogues x utterances | tokens once | tokens per utterance | per utterance, ms | once, ms | ratio "
+        "| error |",
         "|---|---|---|---|---|---|---|",
         *(row(encoder, n_utterance, options.dialogues, options.repeat) for n_utterance in LENGTHS),
     ]

@@ -52,8 +52,9 @@ encoder_option = click.option(
 def pretrain(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices: Any) -> None:
     """Pretrain a method without labels on DATA, a dataset file made by mmfeat.
 
-    Clips of the valid and test parts are left out. Settings: --preset, then --config FILE.toml with the sections
-    [train] and [method], then single ones with --set train.max_text_tokens=64 or --set method.dropout=0.1.
+    Clips of the valid and test parts are left out. Settings: --preset, the method's first where none is named, then
+    --config FILE.toml with the sections [train] and [method], then single ones with --set train.max_text_tokens=64 or
+    --set method.dropout=0.1.
 
     A training that was killed goes on when the same command is given again. On several GPUs or machines:
     torchrun --nproc-per-node 2 -- "$(which skesl)" pretrain …, or accelerate launch in its place.
@@ -87,8 +88,9 @@ def finetune(data: Path, run: Path, *, as_json: bool, overwrite: bool, **choices
     A training that was killed goes on when the same command is given again.
 
     Without --from nothing is pretrained, everything else is the same: the baseline of what pretraining gains.
-    Settings: --preset, then --config FILE.toml with the sections [train] and [method], then single ones with
-    --set train.selection_metric=corr or --set method.dropout=0.1. A run that is started from hands on its own.
+    Settings: --preset, the method's first where none is named, then --config FILE.toml with the sections [train] and
+    [method], then single ones with --set train.selection_metric=corr or --set method.dropout=0.1. A run that is
+    started from hands on its own.
 
     \b
     Example:
@@ -149,7 +151,7 @@ def _experiment(
 
     options = run_options(train_choices)
     of_method = take_method_overrides(train_choices)
-    of_preset = find_preset(method, preset).train.get(stage) if preset is not None else None
+    of_preset = find_preset(method, preset).train.get(stage)
     train_choices["compile"] = train_choices.pop("compile_")
     given = {name: value for name, value in train_choices.items() if value is not None}
     chosen = [f"train.{name}={json.dumps(value)}" for name, value in given.items()]

@@ -138,6 +138,7 @@ class LabelMemory(nn.Module):
     truth: Tensor
     of_modalities: Tensor
     epoch: Tensor
+    present: Tensor
 
     def __init__(
         self,
@@ -153,6 +154,7 @@ class LabelMemory(nn.Module):
         self.register_buffer("epoch", torch.ones((), dtype=torch.int64))
         for name, width in (feature_widths or {}).items():
             self.register_buffer(f"features_of_{name}", truth.new_zeros(len(truth), width))
+        self.register_buffer("present", torch.ones((len(truth), len(modalities)), dtype=torch.bool))
         self.keeps_features = feature_widths is not None
 
     def labels(self, rows: Tensor) -> dict[str, Tensor]:
@@ -186,18 +188,29 @@ class LabelMemory(nn.Module):
                 moved = moved_labels(before, generated[name].to(before.dtype), epoch=epoch)
                 self.of_modalities[rows, place] = moved.where(moved.isfinite(), before)
 
-    def remember(self, rows: Tensor, features: Mapping[str, Tensor], centres: LabelCentres) -> None:
+    def remember(
+        self, rows: Tensor, features: Mapping[str, Tensor], centres: LabelCentres, present: Mapping[str, Tensor]
+    ) -> None:
         """Update labels, features and centres after a batch, in the order of the released code.
 
         From epoch 2 on the labels move first, by the centres as the batch before left them; then the batch's features
         and all centres are taken anew.
 
-        Source: trains/multiTask/SELF_MM.py:218-227 of TAM-ULAG's code.
+        Args:
+            rows: which clips, int64, shape (clip,).
+            features: by name, shape (clip, width).
+            centres: of all clips.
+            present: bool, shape (clip,), which of them have a modality.
+
+        Source: trains/multiTask/SELF_MM.py:218-227 of TAM-ULAG's code, where every clip has every modality.
         """
+        self.present[rows] = torch.stack([present[name] for name in self.modalities], dim=1)
         if self.epoch > 1:
             generated = centres.labels(features, self.truth[rows])
-            self.move(rows, generated, epoch=int(self.epoch))
+            known = {name: values.where(present[name], torch.nan) for name, values in generated.items()}
+            self.move(rows, known, epoch=int(self.epoch))
         stored = {name: self.get_buffer(f"features_of_{name}") for name in features}
         for name, values in features.items():
             stored[name][rows] = values.to(stored[name].dtype)
-        centres.update(stored, self.all_labels())
+        have = {name: self.present[:, place] for place, name in enumerate(self.modalities)}
+        centres.update(stored, self.all_labels(have))

@@ -25,6 +25,7 @@ from skesl.over_clips import over_clips
 from skesl.task import Task
 
 TEXT = "text"
+_SPECIAL_TOKENS = 2  # at the ends of every text, also of an empty one
 _CLIPS_AT_ONCE = 64  # in the pass over the training clips between epochs
 
 
@@ -180,7 +181,8 @@ class LabelGeneratingMethod(Method):
             loss = loss + (weights * (outputs.predictions[name] - target).abs()).mean()
         if self.training and self.memory is not None and self.memory.keeps_features:
             features = {name: values.detach() for name, values in outputs.features.items()}
-            self.memory.remember(batch.rows, features, self.centres)
+            has = {name: of_clips > 0 for name, of_clips in present.items()}
+            self.memory.remember(batch.rows, features, self.centres, has)
         return loss
 
     def targets(
@@ -200,10 +202,17 @@ class LabelGeneratingMethod(Method):
         """Begin the memory of labels, one for each training clip and modality.
 
         Raises:
-            ConfigError: labels are to move after each batch, and several processes train.
+            ConfigError: labels are to move after each batch, and several processes train; or a label is beyond
+                ``label_bound``.
         """
         truth = torch.from_numpy(clips.labels[:, 0])
-        bound = self.config.label_bound or float(truth.abs().max()) or 1.0
+        largest = float(truth.abs().max())
+        bound = self.config.label_bound or largest or 1.0
+        if largest > bound:
+            raise ConfigError(
+                f"method.label_bound: expected at least {largest:g}, the largest absolute label of the train part, "
+                f"got {bound:g}"
+            )
         per_batch = self.config.design.label_update == "batch"
         if per_batch and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
             raise ConfigError(
@@ -258,8 +267,9 @@ class LabelGeneratingMethod(Method):
 
     def _present(self, batch: Batch, dtype: torch.dtype) -> dict[str, Tensor]:
         """Return for each modality 1 for the clips that have it and 0 for others, shape (clip,)."""
-        masks = {TEXT: batch.text_mask, **batch.stream_masks}
-        return {name: masks[name].any(dim=1).to(dtype) for name in self.modalities}
+        lengths = {TEXT: batch.text_mask.sum(dim=1) - _SPECIAL_TOKENS}
+        lengths |= {name: mask.sum(dim=1) for name, mask in batch.stream_masks.items()}
+        return {name: (lengths[name] > 0).to(dtype) for name in self.modalities}
 
     def _features_of_all(self, clips: ClipSet, device: torch.device) -> Tensor:
         """Return ``_features_and_presence`` of all clips, in evaluation mode."""

@@ -96,6 +96,7 @@ class Univa(Method):
         self.dropout = nn.Dropout(config.dropout)
         self._add_label_space(is_trained=is_released)
         self.register_buffer("va_memory", torch.zeros((0, len(self.modalities), 2)))
+        self._scored = self.modalities
 
     @classmethod
     def used_streams(cls, config: UnivaConfig) -> tuple[str, ...]:
@@ -145,6 +146,7 @@ class Univa(Method):
                 points = torch.from_numpy(scores[name]).double()
                 memory[:, place] = scaled(points, by_valence=config.variant == "released")
         self.va_memory = memory.to(self.va_memory.device)
+        self._scored = tuple(name for name in self.modalities if name in scores)
 
     def finetune_loss(self, batch: Batch) -> Tensor:
         """Return the loss of the labels with their prior, and the contrast of each modality."""
@@ -216,7 +218,7 @@ class Univa(Method):
         return loss + weight * label_prior_loss(self._scores(outputs), self.label_similarity) if weight else loss
 
     def _contrast(self, vectors: Mapping[str, tuple[Tensor, Tensor]], batch: Batch) -> Tensor:
-        """Return the mean over the modalities, weighted; as released the sum is divided by their number."""
+        """Return the weighted mean over the modalities that are scored; as released, their sum by the number of all."""
         config, points = self.config, self._points(batch)
         weights = {name: config.text_contrast_weight if name == "text" else 1.0 for name in vectors}
         total = batch.labels.new_zeros(())
@@ -227,7 +229,9 @@ class Univa(Method):
             else:
                 loss = va_contrast(vector, points[:, place], mask=has, **shape)
             total = total + weights[name] * loss
-        return total / (len(vectors) if config.variant == "released" else sum(weights.values()))
+        if config.variant == "released":
+            return total / len(vectors)
+        return total / sum(weights[name] for name in self._scored)
 
     def _points(self, batch: Batch) -> Tensor:
         """Return valence and arousal of the batch's clips, shape (clip, modality, 2); NaN where unknown."""

@@ -86,6 +86,11 @@ class VatConfig:
             faults.append(f"fused_weight must be above 0, for the fused head predicts; got {self.fused_weight}")
         if not COLDEST <= self.temperature <= WARMEST:
             faults.append(f"temperature must lie in [{COLDEST}, {WARMEST}], got {self.temperature}")
+        if self.frame_values == "change" and self.augmentation.brightness:
+            faults.append(
+                "augmentation.brightness must be 0 where frame_values is change, which takes it away again; "
+                f"got {self.augmentation.brightness}"
+            )
         if not 0.0 <= self.head_dropout < 1.0:
             faults.append(f"head_dropout must lie in [0, 1), got {self.head_dropout}")
         if faults:
@@ -185,7 +190,7 @@ _TINY = VatConfig(
     audio=StackConfig(n_layers=2, n_heads=4, n_inner=128),
     fusion=FusionStackConfig(n_layers=1, n_heads=4, n_inner=128, dropout=0.0),
     queue_size=256,
-    augmentation=AugmentationConfig(crop_scale=0.8, flip=0.5, brightness=0.2, gain_db=3.0),
+    augmentation=AugmentationConfig(crop_scale=0.8, flip=0.5, gain_db=3.0),
 )
 
 VAT_PRESETS: Mapping[str, Preset] = {

@@ -132,6 +132,24 @@ def test_a_clip_that_lacks_a_modality_is_in_no_mean_and_keeps_its_label():
     assert (memory.of_modalities[:3, 0] != memory.truth[:3]).any()
 
 
+def test_after_a_batch_too_a_clip_that_lacks_a_modality_is_in_no_mean_and_keeps_its_label():
+    memory = LabelMemory(tensor(1, 2, -2, 3), ("text",), feature_widths={"fusion": 2, "text": 2})
+    present = {"text": torch.tensor([True, True, True, False])}
+    far = {
+        "fusion": torch.cat([FEATURES["fusion"], tensor([1, 1])]),
+        "text": torch.cat([FEATURES["text"], tensor([99, 99])]),
+    }
+    centres = centres_of()
+
+    for epoch in (1, 2):
+        memory.epoch.fill_(epoch)
+        memory.remember(torch.arange(4), far, centres, present)
+
+    assert centres.of_text[0].tolist() == [0.0, 4.0]
+    assert memory.of_modalities[3].tolist() == [3.0]
+    assert (memory.of_modalities[:3, 0] != memory.truth[:3]).any()
+
+
 def test_the_update_after_a_batch_is_that_of_the_released_code():
     """Worked out batch by batch: labels by the means before, then features, then means."""
     truth = tensor(2, -1, 1, -2)
@@ -147,7 +165,7 @@ def test_the_update_after_a_batch_is_that_of_the_released_code():
             features = {
                 name: torch.randn((2, 2), generator=generator, dtype=torch.float64) for name in ("fusion", "text")
             }
-            memory.remember(rows, features, centres)
+            memory.remember(rows, features, centres, {"text": torch.ones(2, dtype=torch.bool)})
 
             if epoch > 1:
                 delta = {}

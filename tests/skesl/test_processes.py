@@ -177,7 +177,7 @@ def test_metrics_of_several_labels_are_the_same_for_one_process_and_two(tmp_path
     config = ExperimentConfig(
         method="univa", text_encoder=encoder, train=TRAIN, labels=labels, method_settings={**thin, "inputs": inputs}
     )
-    by_two_processes([("finetune", data, tmp_path / "two", config)])
+    by_two_processes("one_of_two.py", trainings=[("finetune", data, tmp_path / "two", config)])
 
     expected = json.loads(evaluate_run(tmp_path / "two", data, device="cpu").to_json())["metrics"]
     assert {"ml_acc", "ml_acc_empty0", "micro_f1", "macro_f1", "hamming_loss"} <= expected.keys()

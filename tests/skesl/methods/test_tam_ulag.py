@@ -157,6 +157,17 @@ def test_a_clip_without_a_modality_teaches_that_modality_s_head_nothing():
     assert all(parameter.grad.abs().sum() > 0 for parameter in method.heads["vision"].parameters())
 
 
+def test_a_clip_of_which_nothing_was_said_teaches_the_head_of_the_words_nothing():
+    batch = random_batch()
+    batch.text_mask[:, 2:] = False  # only the tokens at either end
+    method = with_memory(made(TamUlag), batch, moved=1.0).eval()
+
+    method.finetune_loss(batch).backward()
+
+    assert all(parameter.grad.abs().sum() == 0 for parameter in method.heads["text"].parameters())
+    assert method.generate_labels(batch)[:, 0].isnan().all()
+
+
 @pytest.mark.parametrize("method_type", BOTH)
 def test_labels_made_by_people_take_the_place_of_generated_ones(method_type):
     batch = dataclasses.replace(
@@ -202,6 +213,8 @@ def test_the_bound_is_the_largest_label_unless_it_was_chosen():
 
     assert float(with_memory(made(TamUlag), batch).centres.bound) == pytest.approx(float(batch.labels.abs().max()))
     assert float(with_memory(made(TamUlag, label_bound=2.5), batch).centres.bound) == 2.5
+    with pytest.raises(ConfigError, match=r"method.label_bound: expected at least .*, got 0.1"):
+        with_memory(made(TamUlag, label_bound=0.1), batch)
 
 
 def test_several_processes_may_not_move_labels_after_each_batch(monkeypatch):

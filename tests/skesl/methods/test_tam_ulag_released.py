@@ -6,7 +6,6 @@ trains/multiTask/SELF_MM.py.
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -249,10 +248,3 @@ def test_raw_features_are_read():
         normaliser.mean.fill_(3.0)
 
     assert torch.equal(method.predict(batch), before)
-
-
-def test_zeros_count_as_positive():
-    method = released()
-    method.meet_clips(SimpleNamespace(labels=np.array([[0.0], [1.0], [-1.0]])))
-
-    assert method.centres.exclude_zero is False

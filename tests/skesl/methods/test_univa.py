@@ -17,7 +17,7 @@ from skesl.methods.univa import Univa
 from skesl.methods.univa_config import UnivaConfig
 from skesl.task import Task
 from skesl.testing import STREAMS, chosen_clips, make_method, random_batch
-from skesl.va_losses import released_label_loss, released_label_prior_loss, released_va_contrast
+from skesl.va_losses import released_label_loss, released_label_prior_loss, released_va_contrast, va_contrast
 
 SMALL = {"width": 12, "n_heads": 3, "n_inner": 24, "n_audio_layers": 1, "n_vision_layers": 1}
 MOSEI = Task.example("multilabel")
@@ -92,6 +92,20 @@ def test_the_presets_have_the_published_values():
     assert [asked[name]["n_epochs"] for name in values] == [5, 15, 10, 15]
     assert [asked[name]["batch_size"] for name in values] == [48, 32, 88, 32]
     assert [asked[name]["learning_rate"] for name in values] == [5e-5, 7e-5, 5e-5, 5e-5]
+
+
+def test_modalities_that_nothing_scores_do_not_thin_the_contrast(monkeypatch):
+    batch = batch_of(n_clip=6)
+    points = torch.full((6, 3, 2), float("nan"))
+    points[:, 0] = torch.randn(6, 2) * 0.05
+    method = small(contrast_weight=0.5, label_prior_weight=0.0, dropout=0.0).eval()
+    monkeypatch.setattr("skesl.methods.univa.score_clips", lambda *_: {"text": points[:, 0].numpy()})
+    method.meet_clips(range(6))
+    method.va_memory = points
+    vector, has = method._vectors(batch)["text"]
+
+    expected = va_contrast(vector, points[:, 0], mask=has, temperature=0.4, radius=0.5)
+    assert method._contrast(method._vectors(batch), batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("task", [MOSEI, M3ED])

@@ -8,6 +8,7 @@ from transformers import ViTConfig, ViTModel
 
 from mmfeat import ConfigError
 from skesl import MethodError, TrainConfig, estimate, find_preset
+from skesl.augmentation import AugmentationConfig
 from skesl.methods.vat import Vat
 from skesl.methods.vat_config import VatConfig
 from skesl.normalise import FeatureNormaliser, ImageNormaliser
@@ -405,6 +406,10 @@ def test_streams_that_cannot_be_read_are_refused(streams, message):
         ({"momentum": 1.5, "alpha": -1.0}, "momentum must lie in .0, 1., got 1.5; alpha must lie"),
         ({"frame_stream": "audio"}, "frame_stream and audio_stream must differ"),
         ({"max_audio_frames": 3}, "max_audio_frames must be at least audio_patch"),
+        (
+            {"frame_values": "change", "augmentation": AugmentationConfig(brightness=0.2)},
+            "augmentation.brightness must be 0 where frame_values is change",
+        ),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, message):
