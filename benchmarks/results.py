@@ -273,8 +273,9 @@ def _tables() -> dict[str, tuple[str, str, Sequence[str], Any]]:
             "## Methods on real data: contrast by valence and arousal",
             "UniVA on RAVDESS, voice and face: which of eight emotions 300 clips of five actors show, each actor left "
             "out once; models of valence and arousal (`skesl va-fit`) are fitted on the three actors that are trained "
-            "on. Without the contrastive term, and with it at its default weight of 0.2: mean over the actors ± standard "
-            "deviation over the seeds; the difference with its 95 % interval over the actors (Student's t, five draws).",
+            "on. Without the contrastive term, and with it at its default weight of 0.2: mean over the actors ± "
+            "standard deviation over the seeds; the difference with its 95 % interval over the actors (Student's t, "
+            "five draws).",
             _header(["metric", "without", "with", "with - without"]),
             lambda book: contrast_rows(book.data, book.out / "contrast", book.seeds),
         ),
