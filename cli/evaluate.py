@@ -60,8 +60,8 @@ seed_option = click.option(
 @resamples_option
 @seed_option
 @json_option
-@click.option("--latex", "shape", flag_value="latex", help="Print a LaTeX table (booktabs).")
-@click.option("--csv", "shape", flag_value="csv", help="Print a csv table with every digit.")
+@click.option("--latex", "shape", flag_value="latex", help="Print LaTeX tables (booktabs).")
+@click.option("--csv", "shape", flag_value="csv", help="Print csv tables with every digit.")
 @device_option
 def evaluate(
     runs: tuple[Path, ...],
@@ -96,6 +96,8 @@ def evaluate(
         raise click.UsageError("--label goes with --predictions; a run knows its own")
     if predictions and (choices["ablate"] or missing):
         raise click.UsageError("--ablate and --missing predict anew, which needs RUNS")
+    if as_json and shape:
+        raise click.UsageError(f"expected --json or --{shape}, one of the two")
     config = EvaluationConfig(part=Split[part.upper()], missing=shares(missing), **choices)
     if runs:
         report = evaluate_runs(runs, data, config)
@@ -108,7 +110,7 @@ def evaluate(
     if as_json:
         click.echo(report.to_json())
     else:
-        click.echo(report.to_text() if shape is None else getattr(report.table(), f"to_{shape}")())
+        click.echo({None: report.to_text, "latex": report.to_latex, "csv": report.to_csv}[shape]())
 
 
 @click.command()

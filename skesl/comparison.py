@@ -16,7 +16,6 @@ from skesl.external import read_predictions
 from skesl.measures import Mean, Values
 from skesl.metrics import CONVENTIONS, smaller_is_better, suits
 from skesl.statistics import (
-    LEVEL,
     N_RESAMPLE,
     Difference,
     Interval,
@@ -24,7 +23,6 @@ from skesl.statistics import (
     Measures,
     compare_measures,
     mcnemar,
-    smallest_p,
 )
 from skesl.target import Target, open_target
 
@@ -82,7 +80,7 @@ class Comparison:
             return f"nothing can be said: {self.metric} is not defined on these clips"
         p = "no permutation test" if math.isnan(found.p) else f"permutation p {found.p:.4f}"
         noise = f"(95 % interval {self._span(found.interval)}, {p})"
-        if smallest_p(self.n_recording, self.n_resample) >= 1 - LEVEL:
+        if not found.is_testable:
             return (
                 f"no difference can be shown: {self.n_recording} recording(s) are too few for any test; "
                 f"{self._direction(found)} {noise}"
@@ -173,17 +171,18 @@ def compare(
         first: a run, a folder of runs that differ by their seed, or a csv file of predictions (``skesl.external``).
         second: the same.
         data: the dataset file with the labels.
-        labels: names of the labels; those of the runs where empty.
+        labels: names of the labels; those of the runs where empty, of which they may be no others.
         metric: what the sentence is about; ``acc2_non0`` for sentiment where None.
         part: train, valid or test.
-        scheme: split scheme; that of the runs, or ``default``, where None.
+        scheme: split scheme; that of the runs, which have to be of one, or ``default``, where None.
         device: auto, cpu, cuda or mps.
         n_resample: resamples and permutations.
         seed: of both.
 
     Raises:
         InputError: there is no such file, or it has faults, or the part no labelled clip.
-        CheckpointError: a run is no fine-tuned run, or was trained for another label.
+        CheckpointError: a run is no fine-tuned run, or was trained for another label, or on another split of the same
+            data where ``scheme`` is None.
         ConfigError: there is no such metric for this label.
     """
     target = _target((first, second), data, labels, part, scheme)
@@ -212,20 +211,27 @@ def compare(
 
 
 def _target(sources: Sequence[Path], data: Path, labels: Sequence[str], part: Split, scheme: str | None) -> Target:
-    """Return the labels that are asked for, else those of the first source that is a run."""
+    """Return the labels of the sources that are runs, else those that are asked for."""
     for source in sources:
         if not source.exists():
             raise InputError(f"{source}: expected a run folder or a file of predictions, found none; correct the path")
     folders = [source for source in sources if source.is_dir()]
-    if not folders or labels:
+    if not folders:
         return open_target(data, labels=labels, part=part, scheme=scheme or "default")
-    from skesl.runs import settings_of_runs, target_of_runs
+    from skesl.runs import check_comparable, settings_of_runs, target_of_runs
 
-    settings = [one for folder in folders for one in settings_of_runs([folder])[1]]
-    learned = list(dict.fromkeys(", ".join(one["data"]["task"]["labels"]) for one in settings))
+    settings = {folder: settings_of_runs([folder])[1][0] for folder in folders}
+    learned = list(dict.fromkeys(", ".join(one["data"]["task"]["labels"]) for one in settings.values()))
     if len(learned) > 1:
         raise CheckpointError(f"{folders[0]}, {folders[1]}: expected runs of one label, got {' and '.join(learned)}")
-    return target_of_runs(settings, data, part=part, scheme=scheme)
+    if labels and set(labels) != set(settings[folders[0]]["data"]["task"]["labels"]):
+        raise CheckpointError(
+            f"{folders[0]}: expected a run for the label {', '.join(labels)}, got one for {learned[0]}; "
+            "leave --label out or name another run"
+        )
+    target = target_of_runs(list(settings.values()), data, part=part, scheme=scheme)
+    check_comparable(settings, target, scheme=scheme)
+    return target
 
 
 def _said(source: Path, target: Target, device: str) -> list[Values]:

@@ -19,7 +19,7 @@ from skesl.label_agreement import LabelAgreement
 from skesl.measures import Values
 from skesl.metrics import CONVENTIONS, numbers, suits
 from skesl.statistics import FEW_RECORDINGS, N_RESAMPLE, Measures, bootstrap_intervals, compare_measures
-from skesl.target import Target, open_target
+from skesl.target import MOST_LABELS, Target, open_target
 
 if TYPE_CHECKING:
     from skesl.predict import Change
@@ -37,7 +37,7 @@ class EvaluationConfig:
         device: auto, cpu, cuda or mps.
         n_resample: resamples of the intervals.
         seed: of the resamples and of the controls.
-        text_only: a run of text alone to stand beside the model.
+        text_only: a run of text alone to stand beside the model, of the same label and split.
         ablate: remove and shuffle each modality.
         missing: shares of missing frames and modalities.
     """
@@ -87,7 +87,7 @@ def evaluate_runs(runs: Sequence[Path], data: Path, config: EvaluationConfig | N
         if is_first():
             predictions.save(RunFolder(path=run).predictions)
     usual = settings[0]["data"].get("usual_answer")
-    beside = _text_only(target, config)
+    beside = _text_only(target, config, {folders[0]: settings[0]})
     for name, change in _controls(folders[0], config).items():
         beside[name] = [values_of_run(run, target, device=config.device, change=change) for run in folders]
     return _report(
@@ -136,18 +136,21 @@ def evaluate_predictions(
         method="predictions",
         selection="how the epoch was chosen is not known",
         median=target.train_median(),
-        beside=_text_only(target, config),
+        beside=_text_only(target, config, {}),
         warnings=warnings,
     )
 
 
-def _text_only(target: Target, config: EvaluationConfig) -> dict[str, list[Values]]:
-    """Return what the run of text alone says, where one was named."""
+def _text_only(
+    target: Target, config: EvaluationConfig, beside: Mapping[Path, Mapping[str, Any]]
+) -> dict[str, list[Values]]:
+    """Return what the run of text alone says, where one was named, beside the run with these settings."""
     if config.text_only is None:
         return {}
-    from skesl.runs import settings_of_runs, values_of_run
+    from skesl.runs import check_comparable, settings_of_runs, values_of_run
 
-    folders, _ = settings_of_runs([config.text_only])
+    folders, settings = settings_of_runs([config.text_only])
+    check_comparable({**beside, config.text_only: settings[0]}, target, scheme=config.scheme)
     return {"text_only": [values_of_run(run, target, device=config.device) for run in folders]}
 
 
@@ -250,6 +253,11 @@ def _warnings(target: Target, said: Sequence[Values], measures: Sequence[Measure
         found.append("all clips are of one recording, from which no interval can be drawn")
     elif target.n_recording < FEW_RECORDINGS:
         found.append(f"{target.n_recording} recordings are few: the intervals are narrower than they should be")
+    if not target.tries_every_answer:
+        found.append(
+            f"majority of ml_acc: of more than {MOST_LABELS} labels only sets of the most frequent ones are tried, "
+            "another one may be better"
+        )
     if target.part is Split.TRAIN:
         found.append("these are clips of the train part; the numbers say nothing of new ones")
     return found

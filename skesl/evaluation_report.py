@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmfeat import Cell, Table, defined
+from mmfeat import Cell, Table, config_sha256, defined
 from skesl.label_agreement import LabelAgreement
 from skesl.metrics import METRIC_NAMES, suits
-from skesl.statistics import LEVEL, Difference, Interval, smallest_p
+from skesl.statistics import Difference, Interval
 
 Metrics = Mapping[str, float]
 
@@ -106,8 +106,29 @@ class EvaluationReport:
             f"content {self.content_sha256[:16]} · {self.n_recording} recordings{seeds} · {self.selection}",
         ]
         tables = [self.table(), *self._control_tables()]
-        notes = [self.conventions, f"interval: 95 %, recordings drawn anew {self.n_resample} times", *_EXPLAINED]
+        drawn = f"interval: 95 %, recordings drawn anew {self.n_resample} times"
+        notes = [self.conventions, drawn, *self._origin(), *_EXPLAINED]
         return "\n\n".join(["\n".join(head), *(table.to_text() for table in tables), "\n".join(notes)])
+
+    def to_latex(self) -> str:
+        """Return every table as a tabular of the package booktabs; titles and conventions are comments."""
+        return self._written(Table.to_latex, "%")
+
+    def to_csv(self) -> str:
+        """Return every table with every digit, an empty line between two; titles and conventions begin with ``#``."""
+        return self._written(Table.to_csv, "#")
+
+    def _written(self, write: Callable[[Table], str], comment: str) -> str:
+        further = (f"{comment} {table.header[0]}\n{write(table)}" for table in self._control_tables())
+        return "\n\n".join([f"{write(self.table())}\n{comment} {self.conventions}", *further])
+
+    def _origin(self) -> list[str]:
+        """Return a line about the settings of the runs and the versions of what computed this, where they are known."""
+        hashes = [config_sha256({**one, "train": {**one["train"], "seed": None}})[:8] for one in self.configs]
+        seeds = ", ".join(str(one["train"]["seed"]) for one in self.configs)
+        settings = [f"settings {', '.join(dict.fromkeys(hashes))} (--json has them)", f"seed {seeds}"] if hashes else []
+        versions = [", ".join(f"{name} {number}" for name, number in self.versions.items())] if self.versions else []
+        return [" · ".join([*settings, *versions])] if settings or versions else []
 
     def table(self) -> Table:
         """Return one row a metric: the number, its spread and interval, and what stands beside it."""
@@ -143,8 +164,7 @@ class EvaluationReport:
         rows: list[tuple[Cell, ...]] = [(self.method, *(self.metrics[name] for name in names))]
         for row, gains in self.gains.items():
             gain = gains[names[0]]
-            testable = smallest_p(self.n_recording, self.n_resample) < 1 - LEVEL
-            answer = "yes" if gain.exceeds_noise else "no" if testable else "too few recordings"
+            answer = "yes" if gain.exceeds_noise else "no" if gain.is_testable else "too few recordings"
             verdict = f"{answer} (p {gain.p:.4f})"
             rows.append((row, *(self.rows[row][name] for name in names), verdict))
         header = ("control", *names, f"{names[0]} differs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,49 @@ def target_of_runs(
     return open_target(data, labels=own["task"]["labels"], part=part, scheme=scheme or own["scheme"])
 
 
+def check_comparable(runs: Mapping[Path, Mapping[str, Any]], target: Target, *, scheme: str | None) -> None:
+    """Refuse runs that may not stand beside each other on a target.
+
+    Args:
+        runs: the settings of each run; the first chose the labels and the scheme, or a file of predictions did.
+        target: the labels.
+        scheme: the split scheme that was asked for; where None, the runs have to be of the target's own.
+
+    Raises:
+        CheckpointError: a run was trained for other labels, or on another split of the same data, by which it may have
+            learned from the clips of the target.
+    """
+    own = [settings["data"] for settings in runs.values()]
+    contents = {target.content_sha256, own[0]["content_sha256"]}
+    for run, data in zip(runs, own, strict=True):
+        _check_labels(run, data["task"], target)
+        if scheme is None and data["content_sha256"] in contents and data["scheme"] != target.scheme:
+            raise CheckpointError(
+                f"{run}: expected a run of the split {target.scheme!r}, got one of {data['scheme']!r}, which may have "
+                f"learned from the clips it is measured on; name a run of {target.scheme!r}, or choose a scheme with "
+                "--split-scheme"
+            )
+
+
+def _check_labels(run: Path, task: Mapping[str, Any], target: Target) -> None:
+    """Refuse a run whose task has other labels or classes than a target, or in another order."""
+    for name, known in (("labels", target.task.labels), ("class_names", target.task.class_names)):
+        if tuple(task[name]) != known:
+            what = "label" if name == "labels" else "classes"
+            raise CheckpointError(
+                f"{run}: expected a run for the {what} {', '.join(known) or 'none'}, got one for "
+                f"{', '.join(task[name]) or 'none'}; name a run that was trained for the same"
+            )
+
+
 def aligned(run: Path, predictions: Predictions, target: Target) -> Values:
     """Return what a run says of the clips of a target, shape (clip, label).
 
     Raises:
+        CheckpointError: the run was trained for other labels.
         InputError: a prediction is not finite.
     """
+    _check_labels(run, asdict(predictions.task), target)
     places = {clip_id: index for index, clip_id in enumerate(predictions.clip_ids)}
     chosen = [places[clip_id] for clip_id in target.clip_ids]
     if n_bad := int((~np.isfinite(predictions.scores[chosen])).any(axis=1).sum()):

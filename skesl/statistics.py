@@ -43,12 +43,14 @@ class Difference:
         second: that of the second.
         interval: 95 % interval of second - first.
         p: two-sided p of the permutation test, NaN where there is none (average precision).
+        is_testable: whether there are enough recordings for a test to reject equality at 5 %.
     """
 
     first: float
     second: float
     interval: Interval
     p: float
+    is_testable: bool = True
 
     @property
     def difference(self) -> float:
@@ -57,9 +59,10 @@ class Difference:
 
     @property
     def exceeds_noise(self) -> bool:
-        """Whether the interval leaves out 0 and the permutation test rejects equality at 5 %."""
+        """Whether the interval leaves out 0 and the permutation test, where there is one, rejects equality at 5 %."""
         low, high = self.interval
-        return bool((low > 0 or high < 0) and self.p < 1 - LEVEL)
+        rejects = np.isnan(self.p) or self.p < 1 - LEVEL
+        return bool(self.is_testable and rejects and (low > 0 or high < 0))
 
     def to_dict(self) -> dict[str, Any]:
         """Return every number, and what follows from them."""
@@ -122,6 +125,7 @@ def compare_measures(
     """
     counts = _draws(groups, n_resample, seed)
     swaps = _swaps(counts.shape[1], n_resample, seed)
+    is_testable = smallest_p(counts.shape[1], n_resample) < 1 - LEVEL
     differences = {}
     for name in first[0]:
         numbers = [float(np.mean([measures[name].number() for measures in runs])) for runs in (first, second)]
@@ -132,6 +136,7 @@ def compare_measures(
             second=numbers[1],
             interval=(np.nan, np.nan) if undefined or counts.shape[1] < 2 else _percentiles(gain),
             p=np.nan if undefined else _permutation_p(first, second, name, swaps, groups),
+            is_testable=is_testable,
         )
     return differences
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmfeat import DatasetReader, InputError, LabelTable, Split
 from skesl.batches import group_numbers
-from skesl.measures import Codes, Measure, Values
+from skesl.measures import Codes, Flags, Measure, Values
 from skesl.metrics import numbers, smaller_is_better
 from skesl.selection import as_written, choose_labels, label_values, task_of
 from skesl.task import Problem, Task
@@ -23,6 +23,7 @@ MAIN_METRIC: Mapping[Problem, str] = {
     "multilabel": "ml_acc",
     "mer23": "mer23_combined",
 }
+MOST_LABELS = 10  # of which every set is tried; their number doubles with each label
 _CONSTANTS = (-3.0, -2.0, -1.0, -0.4, 0.0, 0.4, 1.0, 2.0, 3.0)  # one in every bin of every convention
 
 
@@ -106,21 +107,30 @@ class Target:
         return self.task.usual_answer(self.train_truth)
 
     def best_constant(self) -> dict[str, float]:
-        """Return for each metric the best that any one answer for all clips can reach; it knows the labels."""
+        """Return for each metric the best that any one answer for all clips can reach; it knows the labels.
+
+        Of more than ``MOST_LABELS`` yes-or-no labels only sets of the most frequent ones are tried, among which is the
+        best one of every metric but ``ml_acc`` and ``ml_acc_empty0``.
+        """
         found = [self.metrics(self.constant(values)) for values in self._constants()]
         return {name: _best([metrics[name] for metrics in found], smaller=smaller_is_better(name)) for name in found[0]}
+
+    @property
+    def tries_every_answer(self) -> bool:
+        """Whether no answer can be better than that of ``best_constant``."""
+        return self.problem != "multilabel" or len(self.label_names) <= MOST_LABELS
 
     def _constants(self) -> list[tuple[float, ...]]:
         medians = tuple(float(value) for value in np.median(self.truth, axis=0))
         if self.problem == "regression":
-            return [medians, *((value,) for value in _CONSTANTS)]
+            polar = self.truth[self.truth != 0]  # of which mae_mag is the error
+            of_polar = [float(np.median(polar))] if polar.size else []
+            return [medians, *((value,) for value in (*of_polar, *_CONSTANTS))]
         if self.task.class_names:
             means = tuple(float(value) for value in self.truth[:, 1:].mean(axis=0))  # valence: the least squared error
             return [(float(value), *means) for value in range(len(self.task.class_names))]
-        if self.problem == "multilabel":  # the likeliest labels, more and more of them
-            order = np.argsort(-(self.truth > 0).mean(axis=0), kind="stable")
-            sets = [order[:size] for size in range(order.size + 1)]
-            return [tuple(float(label in chosen) for label in range(order.size)) for chosen in sets]
+        if self.problem == "multilabel":
+            return [tuple(map(float, chosen)) for chosen in _likely_sets(self.truth > 0)]
         return [medians]
 
 
@@ -164,6 +174,28 @@ def open_target(data: Path, *, labels: Sequence[str] = (), part: Split = Split.T
             train_truth=values[trained[present[trained]]],
             all_clip_ids=reader.clip_ids,
         )
+
+
+def _likely_sets(truth: Flags) -> list[Flags]:
+    """Return sets of labels, shape (label,) each, among which is the best one of every metric.
+
+    Labels are wrong most seldom, and F1 is the largest, where the most frequent ones are said, more and more of them.
+    The best Jaccard index may be of any set.
+    """
+    order = np.argsort(-truth.mean(axis=0), kind="stable")
+    nested = [np.isin(np.arange(order.size), order[:size]) for size in range(order.size + 1)]
+    return nested if order.size > MOST_LABELS else [*nested, *_best_jaccard_sets(truth)]
+
+
+def _best_jaccard_sets(truth: Flags) -> list[Flags]:
+    """Return the sets of the best mean Jaccard index where nothing against nothing is 1, and where it is 0."""
+    n_label = truth.shape[1]
+    sets = np.arange(2**n_label)[:, None] >> np.arange(n_label) & 1
+    rows, counts = np.unique(truth, axis=0, return_counts=True)
+    common = sets @ rows.T
+    union = sets.sum(axis=1)[:, None] + rows.sum(axis=1) - common
+    jaccards = [np.where(union > 0, common / np.maximum(union, 1), empty) for empty in (1.0, 0.0)]
+    return [sets[(jaccard @ counts).argmax()] > 0 for jaccard in jaccards]
 
 
 def _best(values: Sequence[float], *, smaller: bool) -> float:

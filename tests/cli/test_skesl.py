@@ -102,6 +102,16 @@ def test_evaluate_prints_latex_and_csv(tuned, data):
     ]
 
 
+def test_evaluate_prints_every_table_as_latex_or_csv(tuned, data):
+    arguments = ["evaluate", tuned, data, "--device", "cpu", "--resamples", "100", "--ablate", "--missing", ".5"]
+    for option, comment in (("--latex", "%"), ("--csv", "#")):
+        lines = run_command(*arguments, option).stdout.splitlines()
+        titles = [line for line in lines if line.startswith(f"{comment} ")]
+        assert titles[0].startswith(f"{comment} acc2=has0")
+        assert titles[1:] == [f"{comment} {title}" for title in ("control", "missing frames", "missing modalities")]
+        assert any(line.startswith(("shuffled_vision", r"shuffled\_vision")) for line in lines)
+
+
 def test_evaluate_takes_controls_and_gaps_in_lists(tuned, data):
     options = ["--ablate", "--missing", "0,.25,…,1", "--text-only", tuned, "--resamples", "100", "--json"]
     values = json.loads(run_command("evaluate", tuned, data, "--device", "cpu", *options).stdout)
@@ -146,6 +156,8 @@ def test_faults_in_predictions_are_listed(theirs, data):
         (("--predictions", "x.csv", "--ablate"), "--ablate and --missing predict anew"),
         (("--predictions", "x.csv", "--missing", ".5"), "--ablate and --missing predict anew"),
         (("run",), "--label goes with --predictions"),
+        (("--predictions", "x.csv", "--json", "--latex"), "expected --json or --latex, one of the two"),
+        (("--predictions", "x.csv", "--csv", "--json"), "expected --json or --csv, one of the two"),
         (("run", "--missing", "0,2"), "--missing: expected shares from 0 to 1"),
         (("run", "--missing", "0,…,1"), "--missing: expected shares from 0 to 1"),
     ],
@@ -167,7 +179,7 @@ def test_compare_ends_with_a_plain_sentence(tuned, theirs, data):
     values = json.loads(document.stdout)
     assert (values["metric"], values["exceeds_noise"]) == ("acc2_non0", False)
     assert set(values["differences"]["mae"]) == {
-        "first", "second", "difference", "interval", "p", "exceeds_noise",
+        "first", "second", "difference", "interval", "p", "is_testable", "exceeds_noise",
     }  # fmt: skip
 
 

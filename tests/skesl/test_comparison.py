@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mmfeat import ConfigError, InputError, LabelInfo
+from mmfeat import ConfigError, DatasetReader, InputError, LabelInfo, Split
 from mmfeat.testing import write_example_dataset
 from skesl import CheckpointError, ExperimentConfig, TrainConfig, compare, evaluate_runs, finetune
 from skesl.comparison import Comparison
@@ -109,9 +109,11 @@ def test_both_tests_have_to_agree_that_it_exceeds_the_noise(interval, p):
 
 
 def test_too_few_recordings_and_undefined_numbers_say_so():
-    few = comparison(n_recording=5)
+    unsure = Difference(first=0.8, second=0.83, interval=(0.01, 0.05), p=math.nan, is_testable=False)
+    few = comparison(n_recording=5, differences={"acc2_non0": unsure})
     nothing = Difference(first=math.nan, second=0.8, interval=(math.nan, math.nan), p=math.nan)
 
+    assert not few.exceeds_noise
     assert few.sentence().startswith("no difference can be shown: 5 recording(s) are too few for any test; acc2_non0")
     assert comparison(differences={"acc2_non0": nothing}).sentence() == (
         "nothing can be said: acc2_non0 is not defined on these clips"
@@ -125,7 +127,7 @@ def test_json_has_every_number():
 
     assert document["differences"]["acc2_non0"] == {
         "first": 0.8, "second": 0.83, "interval": [0.01, 0.05], "p": 0.004, "difference": 0.83 - 0.8,
-        "exceeds_noise": True,
+        "is_testable": True, "exceeds_noise": True,
     }  # fmt: skip
     assert document["mcnemar"]["acc2_non0"] == {"only_first": 3, "only_second": 9, "p": 0.146}
     assert document["sentence"] == comparison().sentence()
@@ -150,7 +152,11 @@ def test_classes_and_yes_or_no_labels_are_compared_too(write_labels, write_csv):
     assert set(classes.mcnemar) == {"class_acc"}
     yes_or_no = compare(no, yes, data, labels=("happy", "sad"), metric="hamming_loss")
     assert yes_or_no.sentence().startswith("yes.csv is better: hamming_loss of yes.csv is 50.00 points below")
-    assert math.isnan(yes_or_no.differences["ap_happy"].p)
+    precision = compare(no, yes, data, labels=("happy", "sad"), metric="ap_happy")
+    assert math.isnan(precision.differences["ap_happy"].p)
+    assert precision.exceeds_noise
+    assert precision.sentence().startswith("yes.csv is better: ap_happy of yes.csv is 0.5000 above that of no.csv")
+    assert precision.sentence().endswith(", no permutation test)")
 
 
 def test_an_unknown_metric_or_file_is_refused(data, write_model, tmp_path):
@@ -195,12 +201,67 @@ def test_a_folder_of_seeds_is_compared_by_its_mean(runs, tmp_path):
     assert found.mcnemar == {}
 
 
+def altered(run, folder, *, labels=None, **changes):
+    """Copy a run and change what it says of the data that it was trained on."""
+    shutil.copytree(run, folder)
+    settings = json.loads((folder / "config.json").read_text())
+    settings["data"] |= changes
+    settings["data"]["task"]["labels"] = labels or settings["data"]["task"]["labels"]
+    (folder / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+@pytest.fixture
+def said(runs, write_csv):
+    """Predictions of any program for the test part."""
+    with DatasetReader(runs[0]) as reader:
+        clips = [reader.clip_ids[index] for index in reader.members("default", Split.TEST)]
+    return write_csv([["clip_id", "prediction"], *((clip, 0.5) for clip in clips)], name="said.csv")
+
+
 def test_runs_of_two_labels_are_refused(runs, tmp_path):
     data, seeds = runs
-    other = shutil.copytree(seeds / "1", tmp_path / "other")
-    settings = json.loads((other / "config.json").read_text())
-    settings["data"]["task"]["labels"] = ["arousal"]
-    (other / "config.json").write_text(json.dumps(settings))
+    other = altered(seeds / "1", tmp_path / "other", labels=["arousal"])
 
-    with pytest.raises(CheckpointError, match="expected runs of one label, got sentiment and arousal"):
-        compare(seeds / "0", other, data)
+    for labels in ((), ("sentiment",)):
+        with pytest.raises(CheckpointError, match="expected runs of one label, got sentiment and arousal"):
+            compare(seeds / "0", other, data, labels=labels)
+
+
+def test_a_run_of_another_label_than_the_one_that_was_asked_for_is_refused(runs, said, tmp_path):
+    other = altered(runs[1] / "1", tmp_path / "other", labels=["arousal"])
+
+    with pytest.raises(
+        CheckpointError, match="other: expected a run for the label sentiment, got one for arousal; lea"
+    ):
+        compare(said, other, runs[0], labels=("sentiment",))
+    asked = compare(said, runs[1] / "0", runs[0], labels=("sentiment",), device="cpu")
+    assert asked.to_json() == compare(said, runs[1] / "0", runs[0], device="cpu").to_json()
+
+
+@pytest.fixture
+def fold(runs, tmp_path):
+    """The second run, which now says that it was trained on another split."""
+    return altered(runs[1] / "1", tmp_path / "fold", scheme="fold-1")
+
+
+def test_runs_of_two_splits_of_one_dataset_are_refused_unless_a_scheme_is_named(runs, fold):
+    data, seeds = runs
+
+    with pytest.raises(CheckpointError, match=r"fold: expected a run of the split 'default', got one of 'fold-1', whi"):
+        compare(seeds / "0", fold, data)
+    named = compare(seeds / "0", fold, data, scheme="default", device="cpu")
+    assert named.differences["mae"] == compare(seeds / "0", seeds / "1", data, device="cpu").differences["mae"]
+
+
+def test_a_run_of_other_data_may_be_of_another_split(runs, tmp_path):
+    data, seeds = runs
+    far = altered(seeds / "1", tmp_path / "far", scheme="fold-1", content_sha256="0" * 64)
+
+    assert compare(seeds / "0", far, data, device="cpu").scheme == "default"
+    assert compare(far, seeds / "0", data, scheme="default", device="cpu").scheme == "default"
+
+
+def test_with_a_label_the_scheme_is_still_that_of_the_run(fold, runs, said):
+    with pytest.raises(InputError, match="no split scheme 'fold-1'; known: default"):
+        compare(said, fold, runs[0], labels=("sentiment",))

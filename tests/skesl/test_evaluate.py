@@ -2,7 +2,9 @@ import csv
 import dataclasses
 import json
 import math
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +28,11 @@ from skesl import (
     sentiment_metrics,
     sims_metrics,
 )
+from skesl.predictions import Predictions
+from skesl.runs import aligned
 from skesl.statistics import Difference
+from skesl.target import open_target
+from skesl.task import Task
 from skesl.testing import write_tiny_text_encoder
 
 LABELS = {"train": [-1.0, 0.5, 2.0, 3.0], "valid": [1.0, -1.0], "test": [2.0, -2.0, None]}
@@ -220,7 +226,7 @@ def test_bins_of_sims_are_shown_of_its_labels_only():
 def test_every_metric_of_sentiment_is_in_the_table(material, run):
     evaluation = evaluated(run, material[0])
 
-    names = [line.split()[0] for line in evaluation.to_text().splitlines()[4:-5]]
+    names = [line.split()[0] for line in evaluation.to_text().splitlines()[4:-6]]
     assert names == [name for name in evaluation.metrics if not name.startswith("sims")]
     assert np.isfinite(evaluation.metrics["mae"])
 
@@ -257,7 +263,8 @@ def train(folder, data, tmp_path, **settings):
 
 def test_a_control_of_few_recordings_is_neither_yes_nor_no():
     gain = Difference(first=0.9, second=0.5, interval=(-0.5, -0.3), p=0.25)
-    few = report(gains={"without_text": {"mae": gain}}, rows={"without_text": {"mae": 0.9, "corr": 0.0}}, n_recording=3)
+    unsure = dataclasses.replace(gain, is_testable=False)
+    few = report(gains={"without_text": {"mae": unsure}}, rows={"without_text": {"mae": 0.9, "corr": 0.0}})
 
     lines = few.to_text().splitlines()
     assert [line.split() for line in lines[7:10]] == [
@@ -265,8 +272,82 @@ def test_a_control_of_few_recordings_is_neither_yes_nor_no():
         ["skesl", "0.7500", "0.1235"],
         ["without_text", "0.9000", "0.0000", "too", "few", "recordings", "(p", "0.2500)"],
     ]
-    many = dataclasses.replace(few, n_recording=30, gains={"without_text": {"mae": dataclasses.replace(gain, p=0.01)}})
+    many = dataclasses.replace(few, gains={"without_text": {"mae": dataclasses.replace(gain, p=0.01)}})
     assert "yes (p 0.0100)" in many.to_text()
+
+
+def test_the_text_names_settings_seeds_and_versions_in_one_line():
+    train = {"learning_rate": 1e-3, "seed": 0}
+    configs = [{"method_config": {}, "train": train, "text_encoder": None} for _ in range(2)]
+    configs[1]["train"] = {**train, "seed": 1}
+    line = report(configs=tuple(configs), versions={"python": "3.11.9", "numpy": "2.1.0"}).to_text().splitlines()[9]
+
+    settings, seeds, versions = line.split(" · ")
+    assert re.fullmatch(r"settings [0-9a-f]{8} \(--json has them\)", settings)  # of both: only the seeds differ
+    assert (seeds, versions) == ("seed 0, 1", "python 3.11.9, numpy 2.1.0")
+    configs[1]["train"] = {**train, "learning_rate": 1e-4}
+    other = report(configs=tuple(configs)).to_text().splitlines()[9]
+    assert re.fullmatch(rf"{settings[:17]}, [0-9a-f]{{8}} \(--json has them\) · seed 0, 0", other)
+
+
+def test_latex_and_csv_have_every_table_and_the_conventions_as_comments():
+    gain = Difference(first=0.9, second=0.75, interval=(-0.5, -0.3), p=0.01)
+    whole = report(
+        gains={"without_text": {"mae": gain}},
+        rows={"without_text": {"mae": 0.9, "corr": 0.0}},
+        robustness={"frames": {"0.5": {"mae": 0.8, "corr": 0.25}}},
+    )
+
+    first, control, missing = whole.to_csv().split("\n\n")
+    assert first == f"{whole.table().to_csv()}\n# acc2=has0(p>=0)"
+    assert control.splitlines() == [
+        "# control",
+        "control,mae,corr,mae differs",
+        "skesl,0.75,0.123456,",
+        "without_text,0.9,0.0,yes (p 0.0100)",
+    ]
+    assert missing.splitlines() == ["# missing frames", "missing frames,mae,corr", "0.5,0.8,0.25"]
+    assert [part.splitlines()[0] for part in whole.to_latex().split("\n\n")] == [
+        r"\begin{tabular}{lrr}", "% control", "% missing frames",
+    ]  # fmt: skip
+    assert whole.to_latex().split("\n\n")[0].splitlines()[-1] == "% acc2=has0(p>=0)"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"task": {"problem": "regression", "labels": ["arousal"], "class_names": []}},
+            "for the label mood, got one for",
+        ),
+        ({"scheme": "fold-1"}, "expected a run of the split 'default', got one of 'fold-1'"),
+    ],
+)
+def test_a_run_of_text_alone_of_another_label_or_split_is_refused(material, run, write_csv, tmp_path, change, message):
+    other = shutil.copytree(run, tmp_path / "other")
+    settings = json.loads((other / "config.json").read_text())
+    settings["data"] |= change
+    (other / "config.json").write_text(json.dumps(settings))
+    said = write_csv([["clip_id", "prediction"], ["test_0", 1.0], ["test_1", 0.0]])
+
+    config = EvaluationConfig(device="cpu", n_resample=200, text_only=other)
+    with pytest.raises(CheckpointError, match=f"other: .*{message}"):
+        evaluate_runs([run], material[0], config)
+    with pytest.raises(CheckpointError, match=f"other: .*{message}"):
+        evaluate_predictions([said], material[0], config=config)
+    assert "text_only" in evaluated(run, material[0], text_only=run).rows
+
+
+def test_runs_and_targets_of_other_labels_or_classes_do_not_go_together(write_labels):
+    mood = LabelInfo(name="mood", problem="class", class_names=("low", "high"))
+    target = open_target(write_labels([mood], {"test": [0, 1, 1]}))
+    task = Task(problem="class", labels=("mood",), class_names=("high", "low"))
+    said = Predictions(clip_ids=target.clip_ids, task=task, scores=np.eye(2)[[0, 1, 1]], labels=target.truth)
+
+    with pytest.raises(CheckpointError, match="run: expected a run for the classes low, high, got one for high, low"):
+        aligned(Path("run"), said, target)
+    same = dataclasses.replace(said, task=target.task)
+    assert aligned(Path("run"), same, target).tolist() == [[0], [1], [1]]
 
 
 def test_runs_that_do_not_belong_together_are_refused(material, run, tmp_path):

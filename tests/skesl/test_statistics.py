@@ -129,7 +129,20 @@ def test_average_precision_has_an_interval_but_no_permutation_test():
 
     assert found.interval[0] < found.difference < found.interval[1]
     assert math.isnan(found.p)
+    assert found.interval[0] < 0 < found.interval[1]
     assert not found.exceeds_noise
+
+
+@pytest.mark.parametrize(("n_clip", "exceeds"), [(5, False), (60, True)])
+def test_without_a_permutation_test_the_interval_alone_decides_where_there_are_enough_recordings(n_clip, exceeds):
+    truth = np.arange(n_clip) % 3 == 0
+    bad, good = ({"ap": AveragePrecision(truth, sign * truth.astype(float))} for sign in (-1, 1))
+    found = compare_measures([bad], [good], alone(n_clip))["ap"]
+
+    assert found.second == 1.0
+    assert math.isnan(found.p)
+    assert found.interval[0] > 0
+    assert (found.is_testable, found.exceeds_noise, found.to_dict()["exceeds_noise"]) == (exceeds, exceeds, exceeds)
 
 
 @pytest.mark.parametrize(("only_first", "only_second"), [(0, 0), (1, 0), (3, 9), (10, 10)])

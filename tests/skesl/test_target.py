@@ -1,11 +1,14 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from mmfeat import DatasetReader, InputError, LabelInfo, Split
+from skesl import EvaluationConfig, evaluate_predictions
+from skesl.metrics import smaller_is_better
 from skesl.selection import as_written
-from skesl.target import open_target
+from skesl.target import MOST_LABELS, open_target
 from skesl.task import MER23_CLASSES
 
 EMOTION = LabelInfo(name="emotion", problem="class", class_names=MER23_CLASSES)
@@ -59,10 +62,50 @@ def test_no_constant_beats_the_best_one(write_labels):
 
     for value in np.linspace(-3.5, 3.5, 71):
         for name, number in target.metrics(target.constant((value,))).items():
-            if math.isnan(number) or name.startswith(("mae_", "corr")):
-                continue  # without neutral clips, and of clipped labels, another median is the best
-            slack = 0.02 if name.endswith("mae") else 1e-9
-            assert (number >= best[name] - slack) if name.endswith("mae") else (number <= best[name] + 1e-9), name
+            if math.isnan(number):
+                continue
+            is_error = smaller_is_better(name)
+            assert (number >= best[name] - 1e-9) if is_error else (number <= best[name] + 1e-9), name
+
+
+def test_the_best_constant_without_neutral_clips_is_their_own_median(write_labels):
+    best = open_target(write_labels(["mood"], {"test": [0, 0, 0, 1.4, 1.5, 1.6]})).best_constant()
+
+    assert best["mae_mag"] == pytest.approx(0.2 / 3)
+    assert best["mae"] == pytest.approx(4.5 / 6)  # of 0 to 1.4 alike
+    neutral = open_target(write_labels(["mood"], {"test": [0, 0]}, name="neutral.h5"))
+    assert neutral.best_constant()["mae"] == 0.0
+
+
+def test_no_set_of_labels_beats_the_best_one(write_labels):
+    names = ("a", "b", "c", "d", "e")
+    # a is the most frequent label, but never alone; b is right by itself
+    beside = [(1, 0, 1, 1, 0)] * 2 + [(1, 0, 0, 1, 1)] * 2 + [(1, 0, 1, 0, 1)] + [(0, 1, 0, 0, 0)] * 4
+    drawn = (np.random.default_rng(0).random((9, 5)) < 0.4).astype(int).tolist()
+    for number, rows in enumerate([beside, drawn]):
+        data = write_labels([yes_or_no(name) for name in names], {"test": rows}, name=f"{number}.h5")
+        target = open_target(data, labels=names)
+        best = target.best_constant()
+        sets = [target.metrics(target.constant(chosen)) for chosen in itertools.product((0.0, 1.0), repeat=5)]
+        for name in best:
+            choose = min if smaller_is_better(name) else max
+            of_all = [metrics[name] for metrics in sets if not math.isnan(metrics[name])]
+            assert best[name] == pytest.approx(choose(of_all, default=math.nan), nan_ok=True), name
+        if rows is beside:
+            assert best["ml_acc"] == pytest.approx(4 / 9)  # of b alone
+
+
+def test_of_very_many_labels_only_sets_of_the_most_frequent_ones_are_tried(write_labels, write_csv):
+    names = [f"label_{number}" for number in range(MOST_LABELS + 1)]
+    rows = (np.random.default_rng(0).random((8, len(names))) < 0.3).astype(int).tolist()
+    data = write_labels([yes_or_no(name) for name in names], {"test": rows})
+    said = write_csv([["clip_id", *names], *([f"test_{number}", *row] for number, row in enumerate(rows))])
+
+    config = EvaluationConfig(n_resample=100)
+    few, many = (evaluate_predictions([said], data, chosen, config) for chosen in (names[:-1], names))
+    assert not any("majority" in warning for warning in few.warnings)
+    assert any(warning.startswith("majority of ml_acc: of more than 10 labels only") for warning in many.warnings)
+    assert many.rows["majority"]["macro_f1"] > 0
 
 
 def test_several_yes_or_no_labels_are_taken_together(write_labels):
