@@ -19,6 +19,8 @@ from skesl.methods.vat import Vat
 
 BUILT_IN: dict[str, type[Method]] = {method.name: method for method in (Skesl, TextOnly, SelfMm, TamUlag, Univa, Vat)}
 
+_NO_PRESET = Preset(config=None)
+
 __all__ = ["BUILT_IN", "Method", "Preset", "find_method", "find_preset", "method_config", "method_names"]
 
 
@@ -45,14 +47,16 @@ def find_method(name: str) -> type[Method]:
     return method
 
 
-def find_preset(method: str, name: str) -> Preset:
-    """Return settings of a method by their name.
+def find_preset(method: str, name: str | None) -> Preset:
+    """Return settings of a method by their name; None: its first ones, which are the default.
 
     Raises:
         MethodError: no method has this name.
         ConfigError: it has no such preset; the message names those it has.
     """
     presets = find_method(method).presets
+    if name is None:
+        return next(iter(presets.values()), _NO_PRESET)
     if name not in presets:
         known = ", ".join(presets) or "none"
         raise ConfigError(f"method {method!r} has no preset {name!r}; known: {known}")
