@@ -11,6 +11,7 @@ from skesl import Preset
 from skesl.methods.vat import Vat
 
 SMALL = ["--set", "method.n_inner=8", "--set", "method.n_layers=2"]
+SMALL_VAT = ["--set=method.n_frames=1", *(f"--set=method.{part}.n_layers=1" for part in ("video", "audio", "fusion"))]
 TRAINING = ["--epochs", "1", "--batch-size", "4", "--lr", "1e-3", "--device", "cpu", "--seed", "3"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -201,7 +202,7 @@ def test_estimate_prints_lines_or_json(data, encoder):
     ],
 )
 def test_estimate_takes_the_training_of_the_preset(options, pretrained, finetuned):
-    document = run_command("estimate", "--method", "vat", *options, "--json")
+    document = run_command("estimate", "--method", "vat", *options, *SMALL_VAT, "--json")
 
     assert document.exit_code == 0, document.output
     assert json.loads(document.stdout)["batch_size"] == {"pretrain": pretrained, "finetune": finetuned}
@@ -210,9 +211,7 @@ def test_estimate_takes_the_training_of_the_preset(options, pretrained, finetune
 def test_estimate_without_a_preset_takes_the_training_of_the_first(monkeypatch):
     presets = {"vat": Preset(config=Vat.presets["vat-tiny"].config, train={"pretrain": {"batch_size": 3}})}
     monkeypatch.setattr(Vat, "presets", presets)
-    small = [f"--set=method.{part}.n_layers=1" for part in ("video", "audio", "fusion")]
-
-    document = run_command("estimate", "--method", "vat", *small, "--set", "method.n_frames=1", "--json")
+    document = run_command("estimate", "--method", "vat", *SMALL_VAT, "--json")
 
     assert document.exit_code == 0, document.output
     assert json.loads(document.stdout)["batch_size"] == {"pretrain": 3, "finetune": 32}
