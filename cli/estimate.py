@@ -12,7 +12,7 @@ from .method_options import method_option, preset_option
 from .options import FILE, config_option, json_option, labels_option, listed, scheme_option, set_option, settings_table
 
 if TYPE_CHECKING:
-    from skesl import Stage
+    from skesl import Stage, TrainConfig
 
 
 @click.command()
@@ -86,15 +86,20 @@ def estimate(
 ) -> None:
     """Say what training a method costs before anything runs: parameters, multiplications, memory.
 
-    With DATA also bytes and steps per epoch, and the features of its streams. The batch size is train.batch_size.
+    With DATA also bytes and steps per epoch, and the features of its streams. The settings of training are those of
+    skesl pretrain and finetune with the same --preset, --config and --set; the batch size is train.batch_size.
 
     \b
     Example:
       skesl estimate mosi.h5 --preset released --text-encoder bert-large --set train.batch_size=64
     """
-    from skesl import InputShape, estimate as estimate_costs, find_preset, load_settings, method_config
+    from skesl import InputShape, estimate as estimate_costs, find_method, find_preset, load_settings, method_config
 
-    train, settings = load_settings(file=config_file, overrides=overrides)
+    of_preset = find_preset(method, preset).train
+    train: dict[Stage, TrainConfig] = {}
+    settings: dict[str, Any] = {}
+    for stage in find_method(method).stages:
+        train[stage], settings = load_settings(preset=of_preset.get(stage), file=config_file, overrides=overrides)
     found = estimate_costs(
         method,
         method_config(method, preset=preset, settings=settings),

@@ -150,6 +150,13 @@ def _shard(name: str) -> Shard:
         raise click.UsageError(str(error)) from error
 
 
+def given_options(context: click.Context) -> dict[str, str]:
+    """Return the options that stand on the command line, as they are written there, by their names."""
+    source = click.core.ParameterSource.COMMANDLINE
+    options = {parameter.name: parameter.opts[0] for parameter in context.command.params if parameter.name}
+    return {name: option for name, option in options.items() if context.get_parameter_source(name) is source}
+
+
 def origin() -> dict[str, Any]:
     """Return what provenance says of a command."""
     return {"command": sys.argv}

@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from .evaluate import PARTS, missing_option, shares
-from .options import ANY_PATH, FILE, FOLDER, device_option, overwrite_option
+from .options import ANY_PATH, FILE, FOLDER, device_option, given_options, overwrite_option
+
+_OF_DATA = ("part", "clip_id", "media", "text_only", "missing")
 
 
 @click.command()
@@ -40,5 +42,15 @@ def report(paths: tuple[Path, ...], output: Path, part: str, missing: str, *, ov
     runs = paths[:-1] if data else paths
     if not runs:
         raise click.UsageError("expected RUNS before DATA, got none")
+    if data is None:
+        _refuse_options_of_data()
     config = ReportConfig(data=data, part=Split[part.upper()], missing=shares(missing), **choices)
     click.echo(str(write_report(runs, output, config, overwrite=overwrite)))
+
+
+def _refuse_options_of_data() -> None:
+    """Refuse the options that choose what is shown of DATA, where there is none."""
+    given = given_options(click.get_current_context())
+    idle = [given[name] for name in _OF_DATA if name in given]
+    if idle:
+        raise click.UsageError(f"{', '.join(idle)}: about DATA, the dataset file; expected it behind RUNS, got none")

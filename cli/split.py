@@ -10,6 +10,7 @@ import click
 from .options import (
     FILE,
     compression_option,
+    given_options,
     json_option,
     no_verify_option,
     origin,
@@ -164,7 +165,7 @@ def subset(
     """
     from mmfeat import Split, StreamStatus, read_ids, subset_dataset
 
-    if part is None and "scheme" in _given(context):
+    if part is None and "scheme" in given_options(context):
         raise click.UsageError("--split-scheme is for --split; say which part")
     report = subset_dataset(
         file,
@@ -187,20 +188,13 @@ def subset(
 
 def _refuse_meaningless(context: click.Context) -> None:
     """Nothing is silently dropped: an option that would change nothing is a usage error."""
-    options = {parameter.name: parameter.opts[0] for parameter in context.command.params}
-    given = _given(context)
+    given = given_options(context)
     for way, meaningless in _MEANINGLESS.items():
-        dropped = [options[name] for name in meaningless if way in given and name in given]
+        dropped = [given[name] for name in meaningless if way in given and name in given]
         if dropped:
-            raise click.UsageError(f"{', '.join(dropped)} would change nothing beside {options[way]}")
-    if "valid_fraction" in given and not given & set(_MEANINGLESS):
+            raise click.UsageError(f"{', '.join(dropped)} would change nothing beside {given[way]}")
+    if "valid_fraction" in given and not given.keys() & set(_MEANINGLESS):
         raise click.UsageError("--valid-fraction is for --k-fold and --leave-one-speaker-out; see --fractions")
-
-
-def _given(context: click.Context) -> set[str]:
-    """Return the names of what stands on the command line."""
-    source = click.core.ParameterSource.COMMANDLINE
-    return {name for name in context.params if context.get_parameter_source(name) is source}
 
 
 def _fractions(text: str) -> tuple[float, float, float]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -22,6 +24,7 @@ from mmfeat import DatasetReader, InputError, Split, StreamInfo
 from mmfeat.errors import ConfigError
 from skesl.config import Stage, TrainConfig
 from skesl.data import Batch
+from skesl.inputs import InputConfig
 from skesl.methods import Method, find_method
 from skesl.normalise import normaliser_of
 from skesl.parts import parameters_by_part
@@ -52,7 +55,8 @@ class DataEstimate:
         file_bytes: size of the file.
         clips: for each stage, the clips that are trained on.
         steps_per_epoch: for each stage.
-        bytes_per_epoch: for each stage, what is read of the streams.
+        bytes_per_epoch: for each stage, what is read of the streams within their limits of frames, as if no frame had
+            failed; of encoded images all are read.
         unusable: for each other stage, why it cannot be trained on these data.
     """
 
@@ -76,7 +80,7 @@ class Estimate:
         linear_macs: multiplications of the linear maps for one prediction, as the equations have them.
         memory_bytes: for each stage, of weights, gradients, Adam's state and what is kept of a batch for its gradients;
             float32, without what the framework takes for itself.
-        batch_size: clips, for ``memory_bytes`` and steps.
+        batch_size: clips, for ``memory_bytes`` and steps; for each stage.
         shape: lengths, for ``linear_macs`` and ``memory_bytes``.
         data: about the dataset, where one was given.
     """
@@ -88,7 +92,7 @@ class Estimate:
     trainable_parameters: dict[str, int]
     linear_macs: int
     memory_bytes: dict[str, dict[str, int]]
-    batch_size: int
+    batch_size: dict[str, int]
     shape: InputShape
     data: DataEstimate | None
 
@@ -106,8 +110,8 @@ class Estimate:
         for stage, n_trained in self.trainable_parameters.items():
             memory = sum(self.memory_bytes[stage].values()) / 2**30
             lines.append(
-                f"{stage:<9} {n_trained:,} parameters are trained; about {memory:.2f} GiB with {self.batch_size} clips "
-                "a step"
+                f"{stage:<9} {n_trained:,} parameters are trained; about {memory:.2f} GiB with "
+                f"{self.batch_size[stage]} clips a batch"
             )
         if self.data is not None:
             lines.append(f"data      {self.data.file_bytes / 2**20:,.1f} MiB")
@@ -126,7 +130,7 @@ def estimate(
     *,
     text_encoder: str = "bert-base",
     data: Path | None = None,
-    train: TrainConfig | None = None,
+    train: TrainConfig | Mapping[Stage, TrainConfig] | None = None,
     shape: InputShape | None = None,
     labels: Sequence[str] = (),
     scheme: str = "default",
@@ -140,7 +144,7 @@ def estimate(
         text_encoder: ``bert-base``, ``bert-large`` (as published), or as ``load_text_encoder`` takes it; its weights
             are not read.
         data: a dataset file, whose features are taken.
-        train: the batch size is taken from it.
+        train: batch size and accumulated batches are taken from it; of all stages, or of each.
         shape: lengths of a clip; those of SKESL's released code where None.
         labels: to be learned; may be empty where the file has exactly one.
         scheme: split scheme.
@@ -151,14 +155,18 @@ def estimate(
         ConfigError: the method uses streams whose features are only known from a dataset.
         MethodError: no such method, or it cannot be made.
     """
-    method_type, train, shape = find_method(method), train or TrainConfig(), shape or InputShape()
+    method_type, shape = find_method(method), shape or InputShape()
+    given: Mapping[Stage, TrainConfig] = (
+        dict.fromkeys(method_type.stages, train) if isinstance(train, TrainConfig) else train or {}
+    )
+    trains = {stage: given.get(stage, TrainConfig()) for stage in method_type.stages}
     if data is None:
         return _estimate(
             method_type,
             config,
             text_encoder,
             _published(method_type, config, n_features or N_FEATURE),
-            train,
+            trains,
             shape,
             None,
             method_type.example_task(),
@@ -167,8 +175,8 @@ def estimate(
         streams = [name for name in method_type.used_streams(config) if name in reader.stream_names]
         n_feature = {name: _frame_shape(reader.info(name)) for name in streams}
         task = _task_of_data(reader, method_type, labels)
-        of_data = _of_data(reader, method_type, n_feature, train, labels, scheme)
-    return _estimate(method_type, config, text_encoder, n_feature, train, shape, of_data, task)
+        of_data = partial(_of_data, reader, method_type, n_feature, trains, labels, scheme)
+        return _estimate(method_type, config, text_encoder, n_feature, trains, shape, of_data, task)
 
 
 def _task_of_data(reader: DatasetReader, method_type: type[Method], labels: Sequence[str]) -> Task:
@@ -199,9 +207,9 @@ def _estimate(
     config: Any,
     text_encoder: str,
     n_feature: FrameShapes,
-    train: TrainConfig,
+    trains: Mapping[Stage, TrainConfig],
     shape: InputShape,
-    of_data: DataEstimate | None,
+    of_data: Callable[[InputConfig], DataEstimate] | None,
     task: Task,
 ) -> Estimate:
     own = {name: sizes[0] for name, sizes in method_type.usual_shapes(config).items()}
@@ -225,8 +233,8 @@ def _estimate(
             method.start_stage(stage)
             trainable[stage] = _n_parameter(method, trained_only=True)
             n_label = len(task.labels) if stage == "finetune" else 1
-            memory[stage] = _memory(method, stage, _batch(train.batch_size, shape, n_feature, n_label=n_label))
-        return Estimate(
+            memory[stage] = _memory(method, stage, _batch(trains[stage].batch_size, shape, n_feature, n_label=n_label))
+        found = Estimate(
             method=method.name,
             text_encoder=text_encoder if method_type.needs_text_encoder else "no text encoder",
             parameters=_n_parameter(method) - _n_parameter(_only_trained_with(method)),
@@ -238,10 +246,11 @@ def _estimate(
             trainable_parameters=trainable,
             linear_macs=count_linear_macs(method, _batch(1, shape, n_feature, n_label=len(task.labels))),
             memory_bytes=memory,
-            batch_size=train.batch_size,
+            batch_size={stage: train.batch_size for stage, train in trains.items()},
             shape=shape,
-            data=of_data,
+            data=None,
         )
+    return found if of_data is None else replace(found, data=of_data(method.inputs))
 
 
 def count_linear_macs(method: Method, batch: Batch) -> int:
@@ -340,15 +349,21 @@ def _stored_bytes(reader: DatasetReader, stream: str, sizes: tuple[int, ...]) ->
     return reader.n_byte(stream) / max(1, int(reader.offsets(stream)[-1])) if len(sizes) > 1 else _BYTES * sizes[0]
 
 
+def _n_step(n_clip: int, train: TrainConfig) -> int:
+    """Return the steps of an epoch; the last one takes what is left."""
+    return math.ceil(math.ceil(n_clip / train.batch_size) / train.n_accumulated)
+
+
 def _of_data(
     reader: DatasetReader,
     method_type: type[Method],
     n_feature: FrameShapes,
-    train: TrainConfig,
+    trains: Mapping[Stage, TrainConfig],
     labels: Sequence[str],
     scheme: str,
+    inputs: InputConfig,
 ) -> DataEstimate:
-    clips: dict[str, Sequence[int]] = {}
+    clips: dict[Stage, Sequence[int]] = {}
     unusable: dict[str, str] = {}
     for stage in method_type.stages:
         try:
@@ -359,11 +374,15 @@ def _of_data(
                 clips[stage] = labelled_clips(reader, choose_labels(reader, labels), scheme, Split.TRAIN).tolist()
         except InputError as error:
             unusable[stage] = str(error)
-    n_frame = {name: torch.from_numpy(reader.offsets(name)).diff() for name in n_feature}
+    n_frame = {name: np.diff(reader.offsets(name)) for name in n_feature}
+    for name, sizes in n_feature.items():
+        limit = inputs.max_frames(name)
+        if limit is not None and len(sizes) == 1:
+            n_frame[name] = n_frame[name].clip(max=limit)
     return DataEstimate(
         file_bytes=reader.path.stat().st_size,
         clips={stage: len(indices) for stage, indices in clips.items()},
-        steps_per_epoch={stage: math.ceil(len(indices) / train.batch_size) for stage, indices in clips.items()},
+        steps_per_epoch={stage: _n_step(len(indices), trains[stage]) for stage, indices in clips.items()},
         bytes_per_epoch={
             stage: sum(
                 round(_stored_bytes(reader, name, sizes) * int(n_frame[name][indices].sum()))

@@ -207,6 +207,14 @@ class ClipSet(Dataset[Sample]):
         return np.zeros(len(self), dtype=np.int64) if self._table is None else self._table.lengths
 
     @property
+    def lengths(self) -> IntArray:
+        """What makes clips similar in length, shape (clip,): tokens; where no words are read, frames of all streams."""
+        if self._table is not None and self._inputs.reads_text:
+            return self.n_tokens
+        n_frames = [self._n_frames(name) for name in self._streams]
+        return np.sum(n_frames, axis=0, dtype=np.int64) if n_frames else self.n_tokens
+
+    @property
     def n_byte(self) -> int:
         """Bytes that the texts take in memory."""
         return sum(table.n_byte for table in (self._table, self._dialogues) if table is not None)
@@ -303,6 +311,12 @@ class ClipSet(Dataset[Sample]):
         )
         is_real = np.arange(batch.values.shape[1]) < batch.lengths[:, None]
         return torch.from_numpy(batch.values), torch.from_numpy(is_real)
+
+    def _n_frames(self, stream: str) -> IntArray:
+        """Return how many frames of each clip are read at most, shape (clip,)."""
+        n_frames = np.diff(self._reader.offsets(stream))[self._indices]
+        limit = self._inputs.image_limit if stream in self._image_streams else self._inputs.max_frames(stream)
+        return n_frames if limit is None else n_frames.clip(max=limit)
 
     def _frames(self, stream: str, index: int) -> npt.NDArray[Any]:
         if stream in self._image_streams:

@@ -70,12 +70,19 @@ def confusion(truth: Values | Codes, said: Values | Codes, classes: Sequence[tup
     return text.getvalue()
 
 
-def errors_by_recording(errors: Mapping[str, float], n_clips: Mapping[str, int], *, most: int = 40) -> str:
-    """Return the mean absolute error of each recording, the worst first; of many recordings the worst ``most``."""
+def errors_by_recording(errors: Mapping[str, float], n_clips: Mapping[str, int], error: str, *, most: int = 40) -> str:
+    """Return the mean error of each recording, the worst first; of many recordings the worst ``most``.
+
+    Args:
+        errors: by recording.
+        n_clips: by recording.
+        error: its name, of the horizontal axis.
+        most: so many are drawn.
+    """
     worst = sorted(errors, key=lambda name: -errors[name])[:most]
     with drawn_svg(0.8 + 0.2 * len(worst)) as (_, axes, text):
         axes.barh(range(len(worst)), [errors[name] for name in worst], color=Colour.BLUE)
-        axes.set(xlabel="mean absolute error", yticks=range(len(worst)))
+        axes.set(xlabel=error[:1].lower() + error[1:], yticks=range(len(worst)))
         axes.set_yticklabels([f"{name} ({n_clips[name]})" for name in worst], fontsize=8)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")

@@ -96,7 +96,7 @@ def predict_clip(
 
     Raises:
         CheckpointError: the run is no fine-tuned run, or its features cannot be extracted from sound and faces.
-        InputError: nothing was given, a file cannot be read, or no stream or text is left of the clip.
+        InputError: nothing was given, a file cannot be read, or nothing is left of the clip that the run reads.
     """
     loaded = load_run(run)
     check_finetuned(run, loaded.settings)
@@ -106,8 +106,15 @@ def predict_clip(
             openface = _faces_of(video, tool, Path(folder))
         entry = replace(entry, openface=openface)
         streams, notes = _streams(loaded, entry, frame_rate_hz)
-    if not text.strip() and all(len(values) == 0 for values in streams.values()):
-        raise InputError(f"{entry.clip_id}: expected a text or a stream that can be read, got none; {'; '.join(notes)}")
+    reads_text = loaded.encoder is not None and loaded.method.inputs.reads_text
+    has_text = bool(text.strip())
+    if not (has_text and reads_text) and all(len(values) == 0 for values in streams.values()):
+        read = ", ".join([*(["text"] if reads_text else []), *streams])
+        got = "a text, which is not read" if has_text else "none"
+        raise InputError(
+            f"{entry.clip_id}: {run} reads {read}; expected one of these that can be read, got {got}; "
+            + "; ".join(notes)
+        )
     ids = _ids(loaded, text)
     sample = Sample(
         clip_id=entry.clip_id,
@@ -119,8 +126,10 @@ def predict_clip(
     chosen = choose_device(device)
     with torch.inference_mode():
         scores = loaded.method.to(chosen).predict(collate([sample]).to(chosen)).cpu().double().numpy()
-    if not text.strip() and loaded.encoder is not None:
+    if reads_text and not has_text:
         notes = ("text: none was given (--text); predicted without", *notes)
+    elif has_text and not reads_text:
+        notes = (f"text: {run} reads none; predicted without", *notes)
     task = loaded.method.task
     return ClipPrediction(
         clip_id=entry.clip_id,

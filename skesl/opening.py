@@ -68,7 +68,7 @@ def open_experiment(
     set_seed(config.train.seed)
     encoder = _open_encoder(config, before)
     method = _make_method(config, before, encoder, reader, None if is_continued else train_clips, task)
-    refuse_idle_settings(method, stage, config.chosen_settings)
+    refuse_idle_settings(method, stage, config.chosen_settings, lexicon=config.lexicon)
     if config.from_run is not None:
         transfer(method, config.from_run)
     elif not is_continued:

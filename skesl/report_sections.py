@@ -38,9 +38,10 @@ _KINDS = ("sound", "pitch", "features", "units", "valid", "words")
 _CURVES = {
     "loss": ("loss",),
     "error": ("mae", "mean_mae", "mer23_mse", "hamming_loss"),
-    "correlation": ("corr", "mean_corr"),
+    "correlation": ("corr", "mean_corr", "mimic_pearson"),
     "accuracy": ("acc2_has0", "acc2_non0", "class_acc", "ml_acc"),
-    "F1": ("class_f1_weighted", "class_f1_macro", "micro_f1", "macro_f1"),
+    "F1": ("class_f1_weighted", "class_f1_macro", "micro_f1", "macro_f1", "mer23_f1"),
+    "score": ("mer23_combined",),
 }
 
 
@@ -166,11 +167,13 @@ def recordings(predictions: Predictions, config: ReportConfig) -> list[str]:
     for clip_id, error in zip(predictions.clip_ids, predictions.errors.tolist(), strict=True):
         if not np.isnan(error):
             errors.setdefault(recording_of[clip_id], []).append(error)
+    name = _error_name(predictions)
     svg = figures.errors_by_recording(
-        {name: float(np.mean(found)) for name, found in errors.items()},
-        {name: len(found) for name, found in errors.items()},
+        {recording: float(np.mean(found)) for recording, found in errors.items()},
+        {recording: len(found) for recording, found in errors.items()},
+        name,
     )
-    caption = f"{_error_name(predictions)} by recording, the worst first (clips in brackets; {len(errors)} recordings)"
+    caption = f"{name} by recording, the worst first (clips in brackets; {len(errors)} recordings)"
     return [html_figure("recordings", svg, caption)]
 
 

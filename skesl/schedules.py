@@ -4,9 +4,9 @@ A schedule is a function of the step and the epoch alone, so a continued run nee
 
 ==================== ==========================================================================================
 ``constant``         the learning rates as they were set; SKESL (ACL 2023 Findings) names no schedule
-``linear``           rises from 0 over ``warmup_fraction`` of all steps, then falls to 0 at the last step
+``linear``           rises from 0 over ``warmup_fraction`` of all steps, then falls to 0 one step behind the last
 ``cosine``           rises from 0 over ``warmup_fraction`` of all steps, then falls by half a cosine to
-                     ``final_rate_fraction`` at the last step
+                     ``final_rate_fraction`` one step behind the last
 ``released-cosine``  half a cosine down over 20 epochs and up over the next 20, again and again: SKESL's released
                      code steps ``CosineAnnealingLR(T_max=20)`` once in each of 200 epochs (main.py:80,201)
 ==================== ==========================================================================================

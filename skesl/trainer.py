@@ -200,7 +200,7 @@ class _Training:
             config.batch_size,
             seed=config.seed,
             epoch=self._progress.epoch,
-            lengths=self._clips.n_tokens if config.length_buckets else None,
+            lengths=self._clips.lengths if config.length_buckets else None,
             recordings=self._clips.recordings if config.recording_batches else None,
         )
         return parts_of(batches, config.n_accumulated, process=process_index(), n_process=n_process())

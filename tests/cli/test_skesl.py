@@ -390,3 +390,15 @@ def test_the_console_script_evaluates_in_a_process_of_its_own(tuned, data):
 
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["n_clip"] == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--missing", "0,.5"), ("--text-only", "run"), ("--clip", "a"), ("--media", "folder"), ("--split", "valid")],
+)
+def test_options_of_report_that_are_about_data_need_it(option, value, tuned, tmp_path):
+    result = run_command("report", tuned, option, value, "--out", tmp_path / "report.html")
+
+    assert result.exit_code == 2
+    assert f"{option}: about DATA, the dataset file; expected it behind RUNS, got none" in result.stderr
+    assert not (tmp_path / "report.html").exists()

@@ -7,8 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from mmfeat_cli.skesl import skesl
+from skesl import Preset
+from skesl.methods.vat import Vat
 
 SMALL = ["--set", "method.n_inner=8", "--set", "method.n_layers=2"]
+SMALL_VAT = ["--set=method.n_frames=1", *(f"--set=method.{part}.n_layers=1" for part in ("video", "audio", "fusion"))]
 TRAINING = ["--epochs", "1", "--batch-size", "4", "--lr", "1e-3", "--device", "cpu", "--seed", "3"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -189,3 +192,26 @@ def test_estimate_prints_lines_or_json(data, encoder):
     assert values["shape"] == {"n_tokens": 20, "n_frames": {"audio": 400, "vision": 55}}
     assert set(values["trainable_parameters"]) == {"pretrain", "finetune"}
     assert values["trainable_parameters"]["pretrain"] == values["trainable_parameters"]["finetune"]
+
+
+@pytest.mark.parametrize(
+    ("options", "pretrained", "finetuned"),
+    [
+        (["--preset", "vat-tiny"], 48, 32),
+        (["--preset", "vat-tiny", "--set", "train.batch_size=4"], 4, 4),
+    ],
+)
+def test_estimate_takes_the_training_of_the_preset(options, pretrained, finetuned):
+    document = run_command("estimate", "--method", "vat", *options, *SMALL_VAT, "--json")
+
+    assert document.exit_code == 0, document.output
+    assert json.loads(document.stdout)["batch_size"] == {"pretrain": pretrained, "finetune": finetuned}
+
+
+def test_estimate_without_a_preset_takes_the_training_of_the_first(monkeypatch):
+    presets = {"vat": Preset(config=Vat.presets["vat-tiny"].config, train={"pretrain": {"batch_size": 3}})}
+    monkeypatch.setattr(Vat, "presets", presets)
+    document = run_command("estimate", "--method", "vat", *SMALL_VAT, "--json")
+
+    assert document.exit_code == 0, document.output
+    assert json.loads(document.stdout)["batch_size"] == {"pretrain": 3, "finetune": 32}

@@ -1,10 +1,22 @@
 import json
+import re
 
 import pytest
 
 from mmfeat import ConfigError, InputError
 from mmfeat.testing import write_example_dataset
-from skesl import InputShape, Method, TrainConfig, estimate, find_method, method_config, method_names
+from skesl import (
+    ExperimentConfig,
+    InputShape,
+    Method,
+    RunOptions,
+    TrainConfig,
+    estimate,
+    find_method,
+    finetune,
+    method_config,
+    method_names,
+)
 from skesl.methods import BUILT_IN
 from skesl.methods.skesl import Skesl
 from skesl.methods.text_only import TextOnlyConfig
@@ -156,3 +168,39 @@ def test_a_stream_of_unknown_width_needs_a_dataset(monkeypatch):
 
     with pytest.raises(ConfigError, match="the features of 'text_glove' are unknown; pass a dataset file"):
         estimate("reads", method_config("skesl"))
+
+
+def test_steps_are_those_of_the_trainer_where_batches_are_accumulated(tmp_path):
+    data = write_example_dataset(tmp_path / "a.h5", n_clip=12)  # 6 clips to train on
+    encoder = str(write_tiny_text_encoder(tmp_path / "encoder"))
+    train = TrainConfig(batch_size=2, n_accumulated=2, n_epochs=1, device="cpu")
+
+    found = estimate("text_only", TextOnlyConfig(), text_encoder=encoder, data=data, train=train)
+    config = ExperimentConfig(method="text_only", text_encoder=encoder, train=train, options=RunOptions(log_steps=1))
+    finetune(data, tmp_path / "run", config)
+
+    steps = (tmp_path / "run" / "steps.jsonl").read_text().splitlines()
+    assert found.data.steps_per_epoch == {"finetune": 2} == {"finetune": len(steps)}
+
+
+@pytest.mark.parametrize("keep_failed_frames", [True, False])
+def test_frames_behind_the_limit_are_not_read(keep_failed_frames, tmp_path):
+    data = write_example_dataset(tmp_path / "a.h5", n_clip=12)  # 10 to 19 frames, 33 and 35 columns
+    encoder = str(write_tiny_text_encoder(tmp_path / "encoder"))
+    inputs = {"max_audio_frames": 4, "keep_failed_frames": keep_failed_frames}
+    config = method_config("skesl", settings={"inputs": inputs})
+
+    found = estimate("skesl", config, text_encoder=encoder, data=data)
+
+    n_vision = sum(10 + clip for clip in (0, 4, 5, 8, 9))  # clip 1 has no face
+    assert found.data.bytes_per_epoch["finetune"] == 4 * (33 * 4 * 6 + 35 * n_vision)
+
+
+def test_each_stage_has_its_own_batch_size():
+    train = {"pretrain": TrainConfig(batch_size=2)}
+
+    found = estimate("skesl", method_config("skesl"), train=train)
+
+    assert found.batch_size == {"pretrain": 2, "finetune": TrainConfig().batch_size}
+    assert found.memory_bytes["finetune"]["batch"] == 16 * found.memory_bytes["pretrain"]["batch"]
+    assert re.search(r"pretrain .* with 2 clips a batch\nfinetune .* with 32 clips a batch", found.summary())

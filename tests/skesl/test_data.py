@@ -5,6 +5,7 @@ import torch
 from mmfeat import DatasetReader
 from mmfeat.testing import write_example_dataset
 from skesl import ClipSet, Sample, collate
+from skesl.inputs import InputConfig
 from skesl.lexicon import load_lexicon
 from skesl.testing import tiny_text_encoder
 
@@ -188,3 +189,27 @@ def test_a_batch_read_in_one_go_is_the_one_of_its_clips_one_by_one(reader, stage
         torch.testing.assert_close(batch.streams[name], expected.streams[name], rtol=0, atol=0)
         torch.testing.assert_close(batch.stream_masks[name], expected.stream_masks[name], rtol=0, atol=0)
         assert batch.streams[name].is_contiguous()
+
+
+def test_clips_are_as_long_as_their_texts_or_where_none_is_read_as_their_frames(reader):
+    with_text = clip_set(reader)
+    of_sound = InputConfig(modalities=("audio",), max_audio_frames=12)
+    sound, both = (
+        ClipSet(
+            reader,
+            np.arange(N_CLIP),
+            encoder,
+            stage="finetune",
+            streams=streams,
+            labels=reader.labels("sentiment").values[:, None],
+            lexicon={},
+            max_text_tokens=64,
+            inputs=inputs,
+        )
+        for encoder, streams, inputs in ((ENCODER, ("audio",), of_sound), (None, ("audio", "vision"), None))
+    )
+
+    assert with_text.lengths.tolist() == with_text.n_tokens.tolist()
+    n_audio, n_vision = (np.diff(reader.offsets(stream)) for stream in ("audio", "vision"))
+    assert sound.lengths.tolist() == n_audio.clip(max=12).tolist()
+    assert both.lengths.tolist() == (n_audio + n_vision).tolist()

@@ -125,4 +125,33 @@ def test_nothing_readable_and_no_text_is_refused(material, tmp_path):
     result = command(material / "run", "--wav", tmp_path / "no.wav")
 
     assert result.exit_code == 3
-    assert "expected a text or a stream that can be read, got none" in result.stderr
+    assert "run reads text, audio, vision; expected one of these that can be read, got none; audio: " in result.stderr
+
+
+@pytest.fixture(scope="module")
+def of_sound(material):
+    """A run that reads the sound alone."""
+    settings = {**SMALL, "inputs": {"modalities": ["audio"]}}
+    encoder = str(material / "encoder")
+    config = ExperimentConfig(text_encoder=encoder, train=TRAIN, method_settings=settings)
+    finetune(material / "clips.h5", material / "of_sound", config)
+    return material / "of_sound"
+
+
+def test_a_text_alone_is_refused_where_the_run_reads_none(of_sound):
+    result = command(of_sound, "--text", "hello")
+
+    assert result.exit_code == 3
+    assert (
+        "of_sound reads audio; expected one of these that can be read, got a text, which is not read; audio: none was "
+        "given (--wav or --video)"
+    ) in result.stderr
+
+
+def test_a_text_that_is_not_read_is_said(of_sound, material):
+    alone = predict_clip(of_sound, wav=material / "1.wav", device="cpu")
+    with_text = predict_clip(of_sound, wav=material / "1.wav", text="hello", device="cpu")
+
+    assert alone.notes == ()
+    assert with_text.notes == (f"text: {of_sound} reads none; predicted without",)
+    assert with_text.scores == alone.scores

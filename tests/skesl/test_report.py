@@ -13,9 +13,20 @@ from html_pages import (
     texts,
 )
 
-from mmfeat import DatasetReader, InputError, OutputExistsError, Split
+from mmfeat import DatasetReader, InputError, OutputExistsError, PageSection, Split, html_page
 from mmfeat.testing import tone, write_example_dataset
-from skesl import CheckpointError, ExperimentConfig, ReportConfig, TrainConfig, finetune, pretrain, write_report
+from skesl import (
+    CheckpointError,
+    ExperimentConfig,
+    Predictions,
+    ReportConfig,
+    Task,
+    TrainConfig,
+    finetune,
+    pretrain,
+    write_report,
+)
+from skesl.report_sections import recordings
 from skesl.testing import write_tiny_text_encoder
 
 QUICK = TrainConfig(n_epochs=2, batch_size=8, learning_rate=1e-2, device="cpu")
@@ -169,3 +180,40 @@ def test_the_same_runs_give_the_same_page(material, tmp_path):
 
 def test_a_headless_browser_draws_every_figure_without_an_error(whole, tmp_path):
     check_in_browser(whole, tmp_path)
+
+
+def test_the_numbers_that_choose_the_epoch_of_the_challenges_have_curves(material, tmp_path):
+    lines = [
+        {"loss": 1.0, "mer23_combined": 0.1, "mer23_f1": 0.2, "mer23_mse": 0.4, "mimic_pearson": 0.3},
+        {"loss": 0.5, "mer23_combined": 0.2, "mer23_f1": 0.3, "mer23_mse": 0.4, "mimic_pearson": 0.5},
+    ]
+    run = shutil.copytree(material[1] / "pretrained", tmp_path / "run")
+    (run / "metrics.jsonl").write_text(
+        "".join(json.dumps({"epoch": epoch, **line}) + "\n" for epoch, line in enumerate(lines, start=1))
+    )
+
+    page = read_page(write_report([run], tmp_path / "report.html"))
+
+    assert page.captions["training-score"].endswith("epoch by epoch (mer23_combined)")
+    assert page.captions["training-F1"].endswith("epoch by epoch (mer23_f1)")
+    assert page.captions["training-correlation"].endswith("epoch by epoch (mimic_pearson)")
+
+
+@pytest.mark.parametrize(
+    ("task", "axis"),
+    [
+        (Task.example("regression"), "mean absolute error"),
+        (Task.example("class"), "mean of 1 - probability of the true class"),
+    ],
+)
+def test_the_axis_of_the_recordings_says_which_error_it_is(task, axis, material, tmp_path):
+    with DatasetReader(material[0]) as reader:
+        ids = reader.clip_ids[:4]
+    scores = np.full((4, task.n_column), 1 / task.n_column)
+    predictions = Predictions(clip_ids=ids, scores=scores, labels=np.zeros((4, 1)), task=task)
+
+    blocks = recordings(predictions, ReportConfig(data=material[0]))
+
+    page = tmp_path / "page.html"
+    page.write_text(html_page("one", "figure", [PageSection(title="Recordings", blocks=tuple(blocks))]))
+    assert axis in texts(read_page(page).figures["recordings"])

@@ -17,6 +17,16 @@ def test_a_linear_rate_falls_to_nothing_behind_the_last_step():
     assert factors(TrainConfig(schedule="linear")) == pytest.approx([1 - step / 10 for step in range(10)])
 
 
+@pytest.mark.parametrize(("schedule", "final"), [("linear", 0.0), ("cosine", 0.2)])
+def test_a_falling_rate_ends_one_step_behind_the_last(schedule, final):
+    config = TrainConfig(schedule=schedule, final_rate_fraction=final)
+
+    last, behind = (rate_factor(config, step=step, epoch=0, n_step=4) for step in (3, 4))
+
+    assert behind == pytest.approx(final)
+    assert last > behind
+
+
 def test_warming_up_rises_to_the_full_rate_and_falls_from_there():
     found = factors(TrainConfig(schedule="linear", warmup_fraction=0.2))
 

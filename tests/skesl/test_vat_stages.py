@@ -1,6 +1,7 @@
 """VAT from a dataset with frames and spectrograms to predictions."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mmfeat import (
     AUDIO_PRESETS,
     BuildConfig,
     ClipEntry,
+    ConfigError,
     DatasetReader,
     FrameConfig,
     InputError,
@@ -165,3 +167,22 @@ def test_images_are_read_evenly_and_said_to_be_left_out(material, trained):
     with DatasetReader(data) as reader:
         assert reader.read_frames("frames", 0).n_frame == 3
     assert "frames: 4 clip(s) cut to 2 frames, 4 frames left out" in trained[0].notes
+
+
+def test_a_text_alone_is_no_clip_for_a_run_that_reads_none(material, trained):
+    with pytest.raises(InputError, match=r"run reads frames, audio; expected one of these .* got a text, which is not"):
+        predict_clip(material[0] / "run", text="hello", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"lexicon": Path("nothing.txt")}, "lexicon nothing.txt: vat reads no text"),
+        ({"chosen_settings": frozenset({"max_text_tokens"})}, "train.max_text_tokens: vat reads no text"),
+    ],
+)
+def test_settings_of_texts_are_refused(asked, reason, material, tmp_path):
+    with pytest.raises(ConfigError, match=reason):
+        pretrain(material[1], tmp_path / "run", dataclasses.replace(CONFIG, **asked))
+
+    assert not (tmp_path / "run").exists()
