@@ -235,7 +235,7 @@ def main() -> int:
         return 3
     book = Book(data=Path(data), out=choices.out, seeds=tuple(range(choices.seeds)), rows=tuple(choices.row))
     measured = conditions(PACKAGES)
-    made_by = f"{choices.seeds} seeds each, which share one pretraining. Made by `make results`: {measured}."
+    made_by = f"{choices.seeds} seeds each. Made by `make results`: {measured}."
     for protocol, (title, about, header, rows) in _tables().items():
         if choices.only not in (None, protocol):
             continue
@@ -255,7 +255,8 @@ def _tables() -> dict[str, tuple[str, str, Sequence[str], Any]]:
             "CMU-MOSI's transcripts and labels, standard split, 1,284 / 229 / 686 clips, text encoder all-MiniLM-L6 "
             "(22 M parameters, fine-tuned); the epoch is chosen by mae on the validation part. Test part: mean ± "
             "standard deviation over the seeds (95 % interval, recordings resampled). Its sound and faces are not ours "
-            "to hold, so every method reads words alone here.",
+            "to hold, so every method reads words alone here. Seeds share "
+            "one pretraining.",
             _header(mosi_columns),
             mosi_rows,
         ),
@@ -265,7 +266,7 @@ def _tables() -> dict[str, tuple[str, str, Sequence[str], Any]]:
             "chroma and action units decide. Each actor is left out once, another one chooses the epoch, three are "
             "trained on. Pearson's r on the actor who was left out, 0 for a constant answer; mean ± standard deviation "
             "over the seeds, then each actor's mean. The last column has the 95 % interval over the actors (Student's "
-            "t, five draws).",
+            "t, five draws). Seeds share one pretraining.",
             _header(ravdess_columns),
             ravdess_rows,
         ),
