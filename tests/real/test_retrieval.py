@@ -25,8 +25,8 @@ def grid(tmp_path_factory):
 def found(grid, folder, *, shift):
     """Return the places of the own sounds of one fold; 20 epochs take about three minutes."""
     windows = av_retrieval.write_windows(grid, folder / "windows.h5", shift=shift)
-    run = av_retrieval.train(windows, folder / "run", fold=0, n_epochs=20)
-    result = av_retrieval.retrieve(run, windows, fold=0)
+    run = av_retrieval.train(windows, folder / "run", fold=1, n_epochs=20)
+    result = av_retrieval.retrieve(run, windows, fold=1)
     print(f"R@1 {result.first(1)}, R@5 {result.first(5)} of {result.n}; own nearer {result.nearer:.3f} (chance 0.5)")
     return result
 
@@ -35,6 +35,7 @@ def test_a_held_out_video_finds_its_own_sound(grid, tmp_path):
     result = found(grid, tmp_path, shift=0)
 
     assert result.n == 12
+    assert result.first(1) >= 4  # by chance 1, and 4 or more once in seventy times
     assert result.first(5) >= 8  # by chance 5, and 8 or more once in fourteen times
     assert result.nearer > 0.7
 
