@@ -21,9 +21,7 @@ class TrainConfig:
     n_epochs: int = 40
     batch_size: int = 32  # clips, shared among the processes that train together
     n_accumulated: int = 1  # batches whose gradients make one step; the last step of an epoch takes what is left
-    length_buckets: bool = (
-        False  # clips of similar length share a batch: less padding, a coarser shuffle; ClipSet.lengths
-    )
+    length_buckets: bool = False  # clips of similar length share a batch: less padding, a coarser shuffle
     recording_batches: bool = False  # clips of one recording share a batch: a dialogue is encoded once for all of them
     learning_rate: float = 1e-4  # everything but the text encoder
     text_encoder_learning_rate: float = 5e-6  # SKESL (ACL 2023 Findings), section 4.3
